@@ -1,0 +1,237 @@
+"""One database per organisation: many readers, one writer with group commit, schema versions per room.
+
+Requests queue as jobs; one transaction and one fsync serve many; each job is answered only after the commit that
+made it durable (P1). SQLite (WAL, synchronous=FULL) is the embedded default, PostgreSQL the server.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import sqlalchemy as sa
+from sqlalchemy import Connection, Engine, event
+from sqlalchemy.dialects.postgresql import insert as postgresql_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.pool import StaticPool
+
+from keersluis.errors import Incorrect, KeersluisError, Unavailable
+
+T = TypeVar("T")
+Job = Callable[[Connection], T]
+Hook = Callable[[Connection], None]
+
+GROUP = 256
+"""The most jobs that share one commit."""
+
+_WRITER_LOCK = 0x4B4C  # PostgreSQL: one writing transaction at a time, as SQLite has by nature
+
+_schema = sa.MetaData()
+_versions = sa.Table(
+    "schema_versions",
+    _schema,
+    sa.Column("room", sa.Text, primary_key=True),
+    sa.Column("version", sa.Integer, nullable=False),
+)
+
+
+@dataclass(frozen=True)
+class Migrations:
+    """A room's schema as numbered steps; step k brings its tables from version k-1 to k."""
+
+    room: str
+    steps: Sequence[Hook]
+
+
+@dataclass
+class _Waiting:
+    job: Job[Any]
+    future: Future[Any] = field(default_factory=Future)
+
+
+def open_store(url: str, migrations: Iterable[Migrations], *, inline: bool = False) -> Store:
+    """Open (and where needed create or upgrade) the database at an SQLAlchemy `url`.
+
+    `inline` runs every job in the caller's thread, for the simulator and for commands. Raises Incorrect
+    `storage.newer-schema` when the database was written by a newer version, and then changes nothing.
+    """
+    store = Store(_engine(url), inline=inline)
+    store.write(lambda tx: _migrate(tx, list(migrations)))
+    return store
+
+
+def _engine(url: str) -> Engine:
+    if url in ("sqlite://", "sqlite:///:memory:"):
+        engine = sa.create_engine(url, poolclass=StaticPool, connect_args={"check_same_thread": False})
+    elif url.startswith("sqlite"):
+        engine = sa.create_engine(url, connect_args={"timeout": 30})
+    else:
+        engine = sa.create_engine(url, pool_pre_ping=True)
+    if engine.dialect.name == "sqlite":
+        event.listen(engine, "connect", _prepare_sqlite)
+    return engine
+
+
+def _prepare_sqlite(connection: Any, _record: Any) -> None:
+    connection.isolation_level = None  # we say BEGIN ourselves, so that savepoints and IMMEDIATE work
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "cache_size=-65536", "temp_store=MEMORY"):
+        connection.execute(f"PRAGMA {pragma}")
+    connection.execute("PRAGMA wal_autocheckpoint=8000")
+
+
+def _migrate(tx: Connection, migrations: Sequence[Migrations]) -> None:
+    _schema.create_all(tx)
+    known = {row.room: row.version for row in tx.execute(sa.select(_versions))}
+    newer = [m.room for m in migrations if known.get(m.room, 0) > len(m.steps)]
+    if newer:
+        raise Incorrect(
+            "storage.newer-schema",
+            expected="a database of this version of Keersluis or older",
+            got=f"a newer schema for {', '.join(newer)}",
+            mend="install the version that wrote it, or a later one",
+        )
+    for migration in migrations:
+        have = known.get(migration.room, 0)
+        for step in migration.steps[have:]:
+            step(tx)
+        if have < len(migration.steps):
+            upsert(tx, _versions, [{"room": migration.room, "version": len(migration.steps)}], key=["room"])
+
+
+def upsert(
+    tx: Connection, table: sa.Table, rows: Sequence[dict[str, Any]], *, key: Sequence[str], update: Sequence[str] | None = None
+) -> None:
+    """Insert `rows`; where `key` exists, set the columns of `update` (default: all others; empty: leave as it is)."""
+    if not rows:
+        return
+    build: Any = postgresql_insert if tx.dialect.name == "postgresql" else sqlite_insert
+    statement = build(table)
+    names = [c.name for c in table.columns if c.name not in key] if update is None else update
+    names = [name for name in names if name in rows[0]]
+    if names:
+        statement = statement.on_conflict_do_update(index_elements=list(key), set_={n: statement.excluded[n] for n in names})
+    else:
+        statement = statement.on_conflict_do_nothing(index_elements=list(key))
+    tx.execute(statement, list(rows))
+
+
+class Store:
+    """The database of one organisation. Safe to use from many threads."""
+
+    def __init__(self, engine: Engine, *, inline: bool) -> None:
+        self.engine = engine
+        self.before_commit: list[Hook] = []
+        self.after_commit: list[Callable[[], None]] = []
+        self._queue: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
+        self._thread: threading.Thread | None = None
+        self._memory = isinstance(engine.pool, StaticPool)
+        if not inline and not self._memory:
+            self._thread = threading.Thread(target=self._serve, name="writer", daemon=True)
+            self._thread.start()
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A connection that sees one committed state of the whole database."""
+        with self.engine.connect() as connection:
+            if connection.dialect.name == "sqlite" and not self._memory:
+                connection.exec_driver_sql("BEGIN")
+            yield connection
+
+    def write(self, job: Job[T]) -> T:
+        """Run `job` in a writing transaction and return its result once it is durable."""
+        return self.submit(job).result()
+
+    def submit(self, job: Job[T]) -> Future[T]:
+        """Queue `job`; the future is resolved after the commit, or carries the job's own error."""
+        waiting = _Waiting(job)
+        if self._thread is None:
+            self._commit([waiting])
+        else:
+            self._queue.put(waiting)
+        return waiting.future
+
+    def close(self) -> None:
+        """Finish what is queued and close every connection."""
+        if self._thread is not None:
+            self._queue.put(None)
+            self._thread.join()
+            self._thread = None
+        self.engine.dispose()
+
+    def _serve(self) -> None:
+        while (first := self._queue.get()) is not None:
+            group: list[_Waiting] = [first]
+            stop = False
+            while len(group) < GROUP and not self._queue.empty():
+                following = self._queue.get()
+                if following is None:
+                    stop = True
+                    break
+                group.append(following)
+            self._commit(group)
+            if stop:
+                return
+
+    def _commit(self, group: list[_Waiting]) -> None:
+        """One transaction for the group; a job that fails is rolled back alone."""
+        done: list[tuple[_Waiting, Any]] = []
+        try:
+            with self.engine.connect() as connection:
+                self._begin(connection)
+                try:
+                    for waiting in group:
+                        self._run(connection, waiting, done, alone=len(group) == 1)
+                    for hook in self.before_commit if done else ():
+                        hook(connection)
+                    connection.commit()
+                except BaseException:
+                    connection.rollback()
+                    raise
+        except BaseException as error:
+            for waiting in group:
+                if not waiting.future.done():
+                    waiting.future.set_exception(_translate(error))
+            return
+        for callback in self.after_commit:
+            callback()
+        for waiting, result in done:
+            waiting.future.set_result(result)
+
+    @staticmethod
+    def _begin(connection: Connection) -> None:
+        if connection.dialect.name == "sqlite":
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+        else:
+            connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": _WRITER_LOCK})
+
+    @staticmethod
+    def _run(connection: Connection, waiting: _Waiting, done: list[tuple[_Waiting, Any]], *, alone: bool) -> None:
+        if alone:
+            done.append((waiting, waiting.job(connection)))
+            return
+        savepoint = connection.begin_nested()
+        try:
+            result = waiting.job(connection)
+            savepoint.commit()
+        except Exception as error:
+            savepoint.rollback()
+            waiting.future.set_exception(_translate(error))
+        else:
+            done.append((waiting, result))
+
+
+def _translate(error: BaseException) -> BaseException:
+    """A database that cannot write is Unavailable, not a crash: the sender keeps its event and tries again."""
+    if isinstance(error, KeersluisError) or not isinstance(error, OperationalError):
+        return error
+    reason = str(error.orig)
+    return Unavailable(
+        "storage.cannot-write", expected="a database that can be written", got=reason,
+        mend="make room on the disk or see to its rights; nothing was lost, what was not acknowledged is offered again",
+    )
