@@ -134,6 +134,11 @@ def verify_note(note: str, keys: Keys) -> Note:
     return Note(text, tuple(signers))
 
 
+def unverified_text(note: str) -> str:
+    """The text that the note's signatures are about, whoever made them. Raises Untrusted `note.malformed`."""
+    return _split(note)[0]
+
+
 def sign_bytes(payload: bytes, context: str, signer: Signer) -> str:
     """A note over the payload's SHA-256, to be sent beside it.
 
