@@ -51,7 +51,7 @@ class Organisation:
 class Kind:
     """A leaf of the tree of kinds. With its source it is one stream.
 
-    `lag` in microseconds is the usual time between an act and its entry at the source; `drain` gives the order
+    `lag` (microseconds) is the usual time between an act and its entry at the source; `drain` gives the order
     in which streams go after a cut, low first; with `purposes` only questions for those may see its facts.
     """
 
@@ -70,7 +70,7 @@ class Kind:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """An emergency route: streams under `kind` stand in for those under `covers`, for some purposes and time."""
+    """An emergency route: what is under `kind` stands in for what is under `covers`, for some purposes."""
 
     key: str
     kind: str
