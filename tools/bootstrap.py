@@ -17,6 +17,7 @@ import subprocess
 import sys
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Iterator, Sequence
 
 ROOT = Path(__file__).resolve().parent.parent
 LOCKS = {"runtime": "requirements.lock", "test": "requirements-dev.lock"}
@@ -28,9 +29,9 @@ class BootstrapError(Exception):
     """The environment cannot be made; the text says why and what to do."""
 
 
-def check_python(version=sys.version_info, executable=sys.executable):
+def check_python(version: Sequence[object] = sys.version_info, executable: str = sys.executable) -> None:
     """Raises BootstrapError when this Python is too old or cannot make virtual environments."""
-    if tuple(version[:2]) < OLDEST:
+    if tuple(int(str(part)) for part in version[:2]) < OLDEST:
         found = ".".join(str(part) for part in version[:3])
         raise BootstrapError(
             "expected Python 3.11 or newer, got {} at {}; "
@@ -46,18 +47,18 @@ def check_python(version=sys.version_info, executable=sys.executable):
         ) from missing
 
 
-def digest(group, root=ROOT, version=sys.version_info):
+def digest(group: str, root: Path = ROOT, version: Sequence[object] = sys.version_info) -> str:
     """What the environment is made from, as one hash: the lock, the Python, the place of the project."""
     parts = [(root / LOCKS[group]).read_bytes(), repr(tuple(version[:3])).encode(), str(root).encode()]
     parts.append(Path(__file__).read_bytes())
     return hashlib.sha256(b"\0".join(parts)).hexdigest()
 
 
-def stamp_file(venv, group):
+def stamp_file(venv: Path, group: str) -> Path:
     return venv / "keersluis-{}.stamp".format(group)
 
 
-def is_made(venv, group, root=ROOT):
+def is_made(venv: Path, group: str, root: Path = ROOT) -> bool:
     """Whether `venv` holds exactly what `group` asks; the tests' environment serves the demo too."""
     for name in {group, "test"}:
         stamp = stamp_file(venv, name)
@@ -66,7 +67,7 @@ def is_made(venv, group, root=ROOT):
     return False
 
 
-def run(*command):
+def run(*command: str) -> None:
     """Runs a command; its output is shown only when it fails."""
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
     if done.returncode:
@@ -74,19 +75,19 @@ def run(*command):
         raise BootstrapError("the command above failed ({}): {}".format(done.returncode, " ".join(command)))
 
 
-def make(venv, group, root=ROOT):
+def make(venv: Path, group: str, root: Path = ROOT) -> None:
     """Makes or completes the environment. It is stamped last, so a run that was broken off is done again."""
     kept = (venv / "bin" / "python").exists() and is_made(venv, "runtime", root)
     if not kept:
         run(sys.executable, "-m", "venv", "--clear", str(venv))
     install = [str(venv / "bin" / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    install += ["--no-deps", "--require-hashes", "--only-binary", ":all:", "--no-compile"]
+    install += ["--no-deps", "--require-hashes", "--only-binary", ":all:"]
     run(*install, "-r", str(root / LOCKS[group]))
     point_at_source(venv, root)
     stamp_file(venv, group).write_text(digest(group, root))
 
 
-def point_at_source(venv, root=ROOT):
+def point_at_source(venv: Path, root: Path = ROOT) -> None:
     """Lets the environment's Python import the project from `src`, and gives it the command `keersluis`."""
     packages = next((venv / "lib").glob("python3*")) / "site-packages"
     (packages / "keersluis.pth").write_text(str(root / "src") + "\n")
@@ -96,7 +97,7 @@ def point_at_source(venv, root=ROOT):
 
 
 @contextmanager
-def alone(root=ROOT):
+def alone(root: Path = ROOT) -> Iterator[None]:
     """One bootstrap at a time: `make demo` and `make test` may be started together."""
     import fcntl  # noqa: PLC0415 (POSIX only; elsewhere the message of main() is the one to see)
 
@@ -105,7 +106,7 @@ def alone(root=ROOT):
         yield
 
 
-def main(arguments):
+def main(arguments: Sequence[str]) -> None:
     group = arguments[0] if arguments else "runtime"
     if len(arguments) > 1 or group not in LOCKS:
         raise BootstrapError("expected runtime or test, got {}".format(" ".join(arguments)))

@@ -9,24 +9,25 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 PROGRAMS = {"chromium": ("chromium", "chromium-browser", "google-chrome"), "postgresql": ("postgres", "initdb")}
 
 
-def is_there(package):
+def is_there(package: str) -> bool:
     """Whether a program of `package` is on the path or where Debian puts PostgreSQL's server programs."""
     if any(shutil.which(program) for program in PROGRAMS[package]):
         return True
     return package == "postgresql" and any(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
 
 
-def may_install(environment):
+def may_install(environment: Mapping[str, str]) -> bool:
     asked = environment.get("CI") == "true" or environment.get("KEERSLUIS_APT") == "1"
     return asked and os.geteuid() == 0 and shutil.which("apt-get") is not None
 
 
-def install(packages):
+def install(packages: Sequence[str]) -> bool:
     """Returns whether apt-get could install `packages`."""
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     steps = (["update", "-q"], ["install", "-q", "-y", "--no-install-recommends", *packages])
@@ -36,7 +37,7 @@ def install(packages):
     return True
 
 
-def main():
+def main() -> None:
     missing = [package for package in PROGRAMS if not is_there(package)]
     if not missing:
         return

@@ -1,0 +1,43 @@
+"""What every command says, and how: results on standard output, everything else on standard error."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+import typer
+
+from keersluis.errors import Incorrect, KeersluisError
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON value for programs.")]
+
+
+def emit(value: Any, as_json: bool, text: str = "") -> None:
+    """Print `value` as one line of JSON, or `text` for people (when empty: `value` line by line)."""
+    if as_json:
+        typer.echo(json.dumps(value, ensure_ascii=False, default=str))
+    else:
+        typer.echo(text or "\n".join(_lines(value)))
+
+
+def _lines(value: Any) -> list[str]:
+    if isinstance(value, Mapping):
+        width = max((len(str(name)) for name in value), default=0)
+        return [f"{name!s:<{width}}  {_cell(item)}" for name, item in value.items()]
+    return [_cell(item) for item in value] if isinstance(value, list | tuple) else [str(value)]
+
+
+def _cell(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, default=str) if isinstance(value, dict | list) else str(value)
+
+
+def fail(error: KeersluisError, as_json: bool) -> int:
+    """Say on standard error what is wrong, with `as_json` also on standard output; return the exit code."""
+    if as_json:
+        typer.echo(json.dumps(error.problem(), ensure_ascii=False, default=str))
+    sentences = error.faults if isinstance(error, Incorrect) and error.faults else [str(error)]
+    for sentence in sentences:
+        print(f"keersluis: {sentence}", file=sys.stderr)
+    return 2 if isinstance(error, Incorrect) else 1
