@@ -18,7 +18,14 @@ class KeersluisError(Exception):
     status: ClassVar[int] = 500
 
     def __init__(
-        self, code: str, *, expected: str = "", got: str = "", mend: str = "", where: str = "", **facts: object
+        self,
+        code: str,
+        *,
+        expected: str = "",
+        got: str = "",
+        mend: str = "",
+        where: str = "",
+        **facts: object,
     ) -> None:
         super().__init__(code)
         self.code, self.expected, self.got, self.mend, self.where = code, expected, got, mend, where

@@ -105,7 +105,12 @@ def _migrate(tx: Connection, migrations: Sequence[Migrations]) -> None:
 
 
 def upsert(
-    tx: Connection, table: sa.Table, rows: Sequence[dict[str, Any]], *, key: Sequence[str], update: Sequence[str] | None = None
+    tx: Connection,
+    table: sa.Table,
+    rows: Sequence[dict[str, Any]],
+    *,
+    key: Sequence[str],
+    update: Sequence[str] | None = None,
 ) -> None:
     """Insert `rows`; where `key` exists, set the columns of `update` (default: all others; empty: leave as it is)."""
     if not rows:
@@ -115,7 +120,9 @@ def upsert(
     names = [c.name for c in table.columns if c.name not in key] if update is None else update
     names = [name for name in names if name in rows[0]]
     if names:
-        statement = statement.on_conflict_do_update(index_elements=list(key), set_={n: statement.excluded[n] for n in names})
+        statement = statement.on_conflict_do_update(
+            index_elements=list(key), set_={n: statement.excluded[n] for n in names}
+        )
     else:
         statement = statement.on_conflict_do_nothing(index_elements=list(key))
     tx.execute(statement, list(rows))
@@ -232,6 +239,8 @@ def _translate(error: BaseException) -> BaseException:
         return error
     reason = str(error.orig)
     return Unavailable(
-        "storage.cannot-write", expected="a database that can be written", got=reason,
+        "storage.cannot-write",
+        expected="a database that can be written",
+        got=reason,
         mend="make room on the disk or see to its rights; nothing was lost, what was not acknowledged is offered again",
     )

@@ -69,7 +69,11 @@ def parse_instant(text: str) -> Instant:
     except (ValueError, TypeError):
         moment = None
     if moment is None or moment.tzinfo is None:
-        raise Incorrect("times.not-an-instant", expected="RFC 3339 with an offset, as 2025-07-17T06:00:00+02:00", got=repr(text))
+        raise Incorrect(
+            "times.not-an-instant",
+            expected="RFC 3339 with an offset, as 2025-07-17T06:00:00+02:00",
+            got=repr(text),
+        )
     return (moment - _EPOCH) // _MICROSECOND
 
 
@@ -103,7 +107,9 @@ def parse_when(text: str, tz: ZoneInfo) -> When:
         try:
             return _day(date.fromisoformat(text), tz)
         except ValueError:
-            raise Incorrect("times.not-a-time", expected="a date as 2025-07-21 or an RFC 3339 time", got=repr(text)) from None
+            raise Incorrect(
+                "times.not-a-time", expected="a date as 2025-07-21 or an RFC 3339 time", got=repr(text)
+            ) from None
     instant = parse_instant(text)
     return When(instant, instant)
 

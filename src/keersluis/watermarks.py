@@ -78,18 +78,22 @@ class Checkpoint:
             ) from None
 
 
-def promise(
-    now: Instant, lag: int, oldest_waiting: Instant | None, oldest_unsent: Instant | None, previous: Instant
-) -> Instant:
-    """`complete_through` that a source may state now.
+def promise(now: Instant, lag: int, oldest_waiting: Instant | None, previous: Instant) -> Instant:
+    """`complete_through` that a source may state now about everything it has entered.
 
     Normally the present less the kind's usual entry lag; held back to before the oldest act that is known to wait
-    for entry (paper), and to before the oldest act that is entered but not among the events of this checkpoint.
-    A promise once made is never withdrawn here: it never moves back.
+    for entry (paper). A promise once made is never withdrawn here: it never moves back.
     """
-    bounds = [now - lag - 1]
-    bounds += [oldest - 1 for oldest in (oldest_waiting, oldest_unsent) if oldest is not None]
-    return max(previous, min(bounds))
+    bound = now - lag - 1
+    if oldest_waiting is not None:
+        bound = min(bound, oldest_waiting - 1)
+    return max(previous, bound)
+
+
+def partial_promise(full: Instant, oldest_unsent: Instant, told: Instant) -> Instant:
+    """`complete_through` of a checkpoint over a part of what was entered: held back to before the oldest act that is
+    left out. `told` is what this receiver was promised before."""
+    return max(told, min(full, oldest_unsent - 1))
 
 
 def settles_up_to(watermark: Instant, skew: int, resolution: str, tz: ZoneInfo) -> Instant:

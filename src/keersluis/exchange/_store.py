@@ -1,0 +1,391 @@
+"""All SQL of the exchange. Other rooms never import this module."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, TypeAlias
+
+import sqlalchemy as sa
+from sqlalchemy import BigInteger, Column, Connection, Float, Integer, LargeBinary, Table, Text
+
+from keersluis.exchange.gates import Bucket, GateOrder
+from keersluis.storage import Migrations, upsert
+from keersluis.times import Instant
+
+CHUNK = 500  # values in one IN list; SQLite allows more, plans stay cached
+
+AnyRow: TypeAlias = Any
+"""A row; its columns are those that the query names."""
+
+metadata = sa.MetaData()
+
+out_streams = Table(
+    "out_streams",
+    metadata,
+    Column("stream", Integer, primary_key=True),
+    Column("kind", Text, nullable=False, unique=True),
+    Column("origin", Text, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("frontier", LargeBinary, nullable=False),
+    Column("source_time", BigInteger, nullable=False),
+    Column("complete_through", BigInteger, nullable=False),
+)
+out_events = Table(
+    "out_events",
+    metadata,
+    Column("stream", Integer, primary_key=True),
+    Column("position", BigInteger, primary_key=True),
+    Column("occurred_start", BigInteger, nullable=False),
+    Column("source_time", BigInteger, nullable=False),
+    Column("leaf", LargeBinary, nullable=False),
+    Column("bytes", LargeBinary, nullable=False),
+)
+out_keys = Table(
+    "out_keys",
+    metadata,
+    Column("key", LargeBinary, primary_key=True),
+    Column("digest", LargeBinary, nullable=False),
+    Column("stream", Integer, nullable=False),
+    Column("position", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+out_peers = Table(
+    "out_peers",
+    metadata,
+    Column("stream", Integer, primary_key=True),
+    Column("peer", Text, primary_key=True),
+    Column("size", BigInteger, nullable=False),
+    Column("frontier", LargeBinary, nullable=False),
+    Column("promised", BigInteger, nullable=False),
+    Column("receipt", Text),
+    Column("refusal", Text),
+    Column("at", BigInteger, nullable=False),
+)
+waiting = Table(
+    "waiting",
+    metadata,
+    Column("kind", Text, primary_key=True),
+    Column("event_id", Text, primary_key=True),
+    Column("occurred_start", BigInteger, nullable=False),
+    Column("channel", Text, nullable=False),
+    Column("at", BigInteger, nullable=False),
+)
+counts = Table(
+    "counts",
+    metadata,
+    Column("kind", Text, primary_key=True),
+    Column("through", BigInteger, nullable=False),
+    Column("stated", BigInteger, nullable=False),
+)
+in_streams = Table(
+    "in_streams",
+    metadata,
+    Column("stream", Integer, primary_key=True),
+    Column("origin", Text, nullable=False, unique=True),
+    Column("source", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("frontier", LargeBinary, nullable=False),
+    Column("watermark", BigInteger, nullable=False),
+    Column("promised", BigInteger, nullable=False),
+    Column("entered_through", BigInteger, nullable=False),
+    Column("heard_at", BigInteger, nullable=False),
+    Column("stopped", Text),
+    Column("receipt", Text),
+)
+in_events = Table(
+    "in_events",
+    metadata,
+    Column("stream", Integer, primary_key=True),
+    Column("position", BigInteger, primary_key=True),
+    Column("source_time", BigInteger, nullable=False),
+    Column("bytes", LargeBinary, nullable=False),
+)
+in_checkpoints = Table(
+    "in_checkpoints",
+    metadata,
+    Column("stream", Integer, primary_key=True),
+    Column("size", BigInteger, primary_key=True),
+    Column("note", Text, nullable=False),
+)
+quarantine = Table(
+    "quarantine",
+    metadata,
+    Column("stream", Integer, primary_key=True),
+    Column("at", BigInteger, primary_key=True),
+    Column("code", Text, nullable=False),
+    Column("place", Text, nullable=False),
+    Column("sentence", Text, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Column("solved_at", BigInteger),
+)
+breaches = Table(
+    "breaches",
+    metadata,
+    Column("stream", Integer, primary_key=True),
+    Column("position", BigInteger, primary_key=True),
+    Column("event_id", Text, nullable=False),
+    Column("occurred_end", BigInteger, nullable=False),
+    Column("watermark", BigInteger, nullable=False),
+    Column("at", BigInteger, nullable=False),
+)
+gate_orders = Table(
+    "gate_orders",
+    metadata,
+    Column("n", Integer, primary_key=True, autoincrement=True),
+    Column("at", BigInteger, nullable=False),
+    Column("peer", Text, nullable=False),
+    Column("direction", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("rate", Float),
+    Column("who", Text, nullable=False),
+    Column("why", Text, nullable=False),
+    Column("until", Text),
+    Column("evidence", Text),
+)
+gate_buckets = Table(
+    "gate_buckets",
+    metadata,
+    Column("peer", Text, primary_key=True),
+    Column("direction", Text, primary_key=True),
+    Column("kind", Text, primary_key=True),
+    Column("tokens", Float, nullable=False),
+    Column("at", BigInteger, nullable=False),
+)
+
+MIGRATIONS = Migrations("exchange", [metadata.create_all])
+
+_ORDER = [
+    gate_orders.c[name]
+    for name in ("at", "peer", "direction", "kind", "state", "who", "why", "rate", "until", "evidence")
+]
+_SELECT_ORDERS = sa.select(*_ORDER).order_by(gate_orders.c.n)
+_TAIL = (
+    sa.select(out_events.c.position, out_events.c.leaf, out_events.c.bytes, out_events.c.source_time)
+    .where(
+        out_events.c.stream == sa.bindparam("s"),
+        out_events.c.position > sa.bindparam("after"),
+        out_events.c.position <= sa.bindparam("upto"),
+    )
+    .order_by(out_events.c.position)
+    .limit(sa.bindparam("most"))
+)
+
+
+def orders(tx: Connection) -> list[GateOrder]:
+    """All gate orders, oldest first."""
+    return [GateOrder(*row) for row in tx.execute(_SELECT_ORDERS)]
+
+
+def add_order(tx: Connection, order: GateOrder) -> None:
+    """Append one gate order."""
+    tx.execute(sa.insert(gate_orders), {name.name: getattr(order, name.name) for name in _ORDER})
+
+
+def bucket(tx: Connection, order: GateOrder) -> Bucket | None:
+    """The token bucket of a metered gate."""
+    c = gate_buckets.c
+    row = tx.execute(
+        sa.select(c.tokens, c.at).where(c.peer == order.peer, c.direction == order.direction, c.kind == order.kind)
+    ).first()
+    return Bucket(row.tokens, row.at) if row else None
+
+
+def put_bucket(tx: Connection, order: GateOrder, left: Bucket) -> None:
+    """Store the token bucket of a metered gate."""
+    row = {
+        "peer": order.peer,
+        "direction": order.direction,
+        "kind": order.kind,
+        "tokens": left.tokens,
+        "at": left.at,
+    }
+    upsert(tx, gate_buckets, [row], key=["peer", "direction", "kind"])
+
+
+def drop_bucket(tx: Connection, order: GateOrder) -> None:
+    """A new order begins with a new bucket."""
+    c = gate_buckets.c
+    tx.execute(
+        sa.delete(gate_buckets).where(c.peer == order.peer, c.direction == order.direction, c.kind == order.kind)
+    )
+
+
+def out_stream(tx: Connection, kind: str) -> AnyRow | None:
+    """The row of one of our own streams."""
+    return tx.execute(sa.select(out_streams).where(out_streams.c.kind == kind)).first()
+
+
+def all_out_streams(tx: Connection) -> Sequence[AnyRow]:
+    """Every stream of our own."""
+    return tx.execute(sa.select(out_streams).order_by(out_streams.c.stream)).all()
+
+
+def add_out_stream(tx: Connection, row: dict[str, Any]) -> None:
+    """Begin a stream."""
+    tx.execute(sa.insert(out_streams), row)
+
+
+def update_out_stream(tx: Connection, stream: int, **values: Any) -> None:
+    """Set columns of one of our own streams."""
+    tx.execute(sa.update(out_streams).where(out_streams.c.stream == stream), values)
+
+
+def known_keys(tx: Connection, keys: Sequence[bytes]) -> dict[bytes, AnyRow]:
+    """Which idempotency keys were accepted before."""
+    found: dict[bytes, AnyRow] = {}
+    for i in range(0, len(keys), CHUNK):
+        found |= {
+            bytes(r.key): r for r in tx.execute(sa.select(out_keys).where(out_keys.c.key.in_(keys[i : i + CHUNK])))
+        }
+    return found
+
+
+def add_out_events(tx: Connection, events: list[dict[str, Any]], keys: list[dict[str, Any]]) -> None:
+    """Step 5's rows: events and their idempotency keys."""
+    tx.execute(sa.insert(out_events), events)
+    tx.execute(sa.insert(out_keys), keys)
+
+
+def tail(tx: Connection, stream: int, after: int, upto: int, most: int) -> Sequence[AnyRow]:
+    """Events `after` < position <= `upto`, at most `most`."""
+    return tx.execute(_TAIL, {"s": stream, "after": after, "upto": upto, "most": most}).all()
+
+
+def oldest_after(tx: Connection, stream: int, position: int) -> AnyRow:
+    """Columns `occurred` (the oldest act) and `source_time` (the first entry) among the events after `position`."""
+    c = out_events.c
+    return tx.execute(
+        sa.select(
+            sa.func.min(c.occurred_start).label("occurred"), sa.func.min(c.source_time).label("source_time")
+        ).where(c.stream == stream, c.position > position)
+    ).one()
+
+
+def out_peers_of(tx: Connection, peer: str | None = None) -> Sequence[AnyRow]:
+    """How far each stream is receipted, by one peer or by all."""
+    query = sa.select(out_peers)
+    return tx.execute(query if peer is None else query.where(out_peers.c.peer == peer)).all()
+
+
+def out_peer(tx: Connection, stream: int, peer: str) -> AnyRow | None:
+    """How far one stream is receipted by one peer."""
+    return tx.execute(sa.select(out_peers).where(out_peers.c.stream == stream, out_peers.c.peer == peer)).first()
+
+
+def put_out_peer(tx: Connection, row: dict[str, Any]) -> None:
+    """Step 13's row."""
+    upsert(tx, out_peers, [row], key=["stream", "peer"])
+
+
+def add_waiting(tx: Connection, rows: list[dict[str, Any]]) -> None:
+    """Register acts that are known to wait for entry."""
+    upsert(tx, waiting, rows, key=["kind", "event_id"], update=[])
+
+
+def end_waiting(tx: Connection, kind: str, ids: Sequence[str]) -> None:
+    """What was entered waits no longer."""
+    for i in range(0, len(ids), CHUNK):
+        tx.execute(sa.delete(waiting).where(waiting.c.kind == kind, waiting.c.event_id.in_(ids[i : i + CHUNK])))
+
+
+def waiting_by_kind(tx: Connection) -> dict[str, AnyRow]:
+    """Per kind: `n` acts waiting, the `oldest` of them."""
+    query = sa.select(waiting.c.kind, sa.func.count().label("n"), sa.func.min(waiting.c.occurred_start).label("oldest"))
+    return {row.kind: row for row in tx.execute(query.group_by(waiting.c.kind))}
+
+
+def put_counts(tx: Connection, kind: str, through: Instant, count: int) -> None:
+    """The latest statement of the source's own system of record."""
+    upsert(tx, counts, [{"kind": kind, "through": through, "stated": count}], key=["kind"])
+
+
+def counts_of(tx: Connection, kind: str) -> AnyRow | None:
+    """The latest statement for one kind."""
+    return tx.execute(sa.select(counts).where(counts.c.kind == kind)).first()
+
+
+def in_stream(tx: Connection, origin: str) -> AnyRow | None:
+    """The row of a stream that we receive."""
+    return tx.execute(sa.select(in_streams).where(in_streams.c.origin == origin)).first()
+
+
+def all_in_streams(tx: Connection) -> Sequence[AnyRow]:
+    """Every stream that we receive."""
+    return tx.execute(sa.select(in_streams).order_by(in_streams.c.kind)).all()
+
+
+def put_in_stream(tx: Connection, row: dict[str, Any]) -> None:
+    """Begin a received stream."""
+    tx.execute(sa.insert(in_streams), row)
+
+
+def update_in_stream(tx: Connection, stream: int, **values: Any) -> None:
+    """Move the position of a received stream: the same transaction as all its consequences (step 11)."""
+    tx.execute(sa.update(in_streams).where(in_streams.c.stream == stream), values)
+
+
+def add_in_events(tx: Connection, rows: list[dict[str, Any]]) -> None:
+    """Store received events verbatim."""
+    tx.execute(sa.insert(in_events), rows)
+
+
+def add_in_checkpoint(tx: Connection, stream: int, size: int, note: str) -> None:
+    """Keep the newest signed checkpoint of each size, as evidence."""
+    upsert(tx, in_checkpoints, [{"stream": stream, "size": size, "note": note}], key=["stream", "size"])
+
+
+def in_checkpoint(tx: Connection, stream: int, size: int) -> str | None:
+    """The signed checkpoint of that size, if one was received."""
+    c = in_checkpoints.c
+    note: str | None = tx.execute(sa.select(c.note).where(c.stream == stream, c.size == size)).scalar()
+    return note
+
+
+def in_bytes(tx: Connection, stream: int, upto: int) -> Iterable[bytes]:
+    """The first `upto` events of a received stream, in order."""
+    query = sa.select(in_events.c.bytes).where(in_events.c.stream == stream, in_events.c.position <= upto)
+    return (bytes(value) for value in tx.execute(query.order_by(in_events.c.position)).scalars())
+
+
+def entered_by(tx: Connection, stream: int, through: Instant) -> int:
+    """How many events of a received stream had been entered by source time `through`."""
+    c = in_events.c
+    query = (
+        sa.select(c.position).where(c.stream == stream, c.source_time <= through).order_by(c.position.desc()).limit(1)
+    )
+    return tx.execute(query).scalar() or 0
+
+
+def add_quarantine(tx: Connection, row: dict[str, Any]) -> None:
+    """Set a refused batch apart."""
+    upsert(tx, quarantine, [row], key=["stream", "at"])
+
+
+def solve_quarantine(tx: Connection, stream: int, at: Instant) -> None:
+    """The stream went on after all: what was set apart is solved."""
+    c = quarantine.c
+    tx.execute(sa.update(quarantine).where(c.stream == stream, c.solved_at.is_(None)).values(solved_at=at))
+
+
+def open_quarantine(tx: Connection) -> Sequence[AnyRow]:
+    """What is set apart and not solved."""
+    c = quarantine.c
+    query = sa.select(in_streams.c.origin, c.at, c.code, c.place, c.sentence).join(
+        in_streams, in_streams.c.stream == c.stream
+    )
+    return tx.execute(query.where(c.solved_at.is_(None)).order_by(c.at)).all()
+
+
+def add_breaches(tx: Connection, rows: list[dict[str, Any]]) -> None:
+    """Broken promises, counted against their source."""
+    tx.execute(sa.insert(breaches), rows)
+
+
+def all_breaches(tx: Connection, limit: int) -> Sequence[AnyRow]:
+    """The latest broken promises."""
+    query = sa.select(in_streams.c.source, in_streams.c.kind, breaches).join(
+        in_streams, in_streams.c.stream == breaches.c.stream
+    )
+    return tx.execute(query.order_by(breaches.c.at.desc(), breaches.c.position.desc()).limit(limit)).all()

@@ -1,0 +1,151 @@
+"""The envelope of an event: CloudEvents 1.0 in structured JSON, NL GOV profile. Knows no payload.
+
+Pure. The bytes that `stamp` makes are the event from then on: stored, sent, hashed and verified verbatim.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from keersluis.chain import Chain, Kind, Organisation
+from keersluis.errors import Incorrect
+from keersluis.times import Instant, When, format_instant, parse_when
+
+MAX_EVENT = 64 * 1024
+"""Bytes; NL GOV profile: an event is at most 64 KB."""
+
+_STAMPED = ("time", "sequence", "salt")
+_ID = re.compile(r"[!-~]{1,128}")
+
+
+class Envelope(msgspec.Struct, frozen=True):
+    """The attributes of a stored event; `data` is left as its bytes for the room that knows the payload."""
+
+    specversion: str
+    id: str
+    source: str
+    type: str
+    occurred: str
+    data: msgspec.Raw
+    time: str = ""
+    sequence: str = ""
+    salt: str = ""
+    datacontenttype: str = "application/json"
+
+
+@dataclass(frozen=True, slots=True)
+class Submitted:
+    """An event as its publisher gave it, validated (step 2), not yet numbered."""
+
+    key: bytes
+    digest: bytes
+    kind: Kind
+    id: str
+    when: When
+    attributes: dict[str, msgspec.Raw]
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """An event of a verified batch, on its way into the register."""
+
+    origin: str
+    kind: Kind
+    position: int
+    bytes: bytes
+    envelope: Envelope
+    when: When
+    source_time: Instant
+
+
+_decoder = msgspec.json.Decoder(Envelope)
+_attributes = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_encoder = msgspec.json.Encoder()
+
+
+def decode(event: bytes) -> Envelope:
+    """Bytes of one event -> its envelope. Raises Incorrect `event.unreadable`."""
+    try:
+        return _decoder.decode(event)
+    except msgspec.MsgspecError as error:
+        raise Incorrect("event.unreadable", expected="a CloudEvent 1.0 in JSON", got=str(error)) from None
+
+
+def idempotency_key(source: str, event_id: str) -> bytes:
+    """16 bytes that stand for CloudEvents `source` + `id`."""
+    return hashlib.blake2b(f"{source}\0{event_id}".encode(), digest_size=16).digest()
+
+
+def submitted(event: bytes, chain: Chain, me: Organisation, now: Instant) -> Submitted:
+    """Step 2: validate what a publisher hands in. Raises Incorrect `event.*`, naming the attribute."""
+    if len(event) > MAX_EVENT - 256:
+        raise Incorrect("event.too-large", expected=f"at most {MAX_EVENT - 256} bytes", got=f"{len(event)} bytes")
+    envelope = decode(event)
+    attributes = _attributes.decode(event)
+    if envelope.specversion != "1.0":
+        raise Incorrect("event.specversion", expected="1.0", got=repr(envelope.specversion), where="specversion")
+    if not _ID.fullmatch(envelope.id):
+        raise Incorrect("event.id", expected="1 to 128 printable characters", got=repr(envelope.id[:140]), where="id")
+    if not envelope.source.startswith(f"urn:nld:oin:{me.oin}:"):
+        raise Incorrect(
+            "event.source",
+            expected=f"urn:nld:oin:{me.oin}:systeem:…",
+            got=repr(envelope.source),
+            where="source",
+        )
+    kind = _own_kind(envelope.type, chain, me)
+    when = parse_when(envelope.occurred, chain.timezone)
+    if when.start > now + chain.skew:
+        raise Incorrect(
+            "event.in-the-future",
+            expected=f"an act of the past (now is {format_instant(now)})",
+            got=envelope.occurred,
+            where="occurred",
+        )
+    for name in _STAMPED:
+        attributes.pop(name, None)  # the node's own clock, numbering and salt replace the publisher's
+    digest = hashlib.sha256(b"\0".join(name.encode() + b"=" + bytes(attributes[name]) for name in sorted(attributes)))
+    return Submitted(
+        idempotency_key(envelope.source, envelope.id),
+        digest.digest()[:16],
+        kind,
+        envelope.id,
+        when,
+        attributes,
+    )
+
+
+def _own_kind(event_type: str, chain: Chain, me: Organisation) -> Kind:
+    kind = chain.kind_of_type(event_type)
+    if kind.source != me.key:
+        raise Incorrect(
+            "event.foreign-kind",
+            expected=f"a kind of which {me.key} is the source",
+            got=kind.path,
+            where="type",
+        )
+    return kind
+
+
+def stamp(event: Submitted, *, position: int, source_time: Instant, salt: bytes) -> bytes:
+    """Steps 3-4: the event's exact bytes, with its number in the stream, its source time and its salt inside."""
+    return _encoder.encode(
+        event.attributes | {"time": format_instant(source_time), "sequence": f"{position:020d}", "salt": salt.hex()}
+    )
+
+
+@lru_cache(maxsize=65536)
+def _when(occurred: str, tz: ZoneInfo) -> When:
+    return parse_when(occurred, tz)
+
+
+def received(event: bytes, origin: str, kind: Kind, position: int, source_time: Instant, tz: ZoneInfo) -> Received:
+    """Open one event of a verified batch."""
+    envelope = decode(event)
+    return Received(origin, kind, position, event, envelope, _when(envelope.occurred, tz), source_time)

@@ -1,0 +1,328 @@
+"""Inbox: verifies a batch, applies it once, moves the watermark, co-signs: steps 10, 11 and 12."""
+
+from __future__ import annotations
+
+import json
+from base64 import b64encode
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection
+
+from keersluis.chain import Kind
+from keersluis.context import Context
+from keersluis.errors import Conflict, Forbidden, Incorrect, KeersluisError, Untrusted
+from keersluis.exchange import _store, gatekeeper
+from keersluis.exchange.batches import (
+    Batch,
+    Counts,
+    Extension,
+    Moves,
+    Receipt,
+    Stops,
+    extend,
+    watermark_after,
+)
+from keersluis.exchange.envelope import Received, received
+from keersluis.merkle import Frontier, leaf_hash, root
+from keersluis.signing import add_signature, verify_note
+from keersluis.timeline import log
+from keersluis.times import Instant, format_instant, parse_instant
+from keersluis.watermarks import NOTHING_PROMISED, Checkpoint, parse_origin
+
+Handler = Callable[[Connection, Sequence[Received], Instant], None]
+"""Applies received events to a room, in the inbox's transaction."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The batch was set apart; this was committed, so it is a result and not an exception."""
+
+    error: KeersluisError
+
+
+@dataclass(frozen=True, slots=True)
+class _Arrival:
+    """A batch whose signature, source and kind are in order."""
+
+    kind: Kind
+    source: str
+    checkpoint: Checkpoint
+    batch: Batch
+    stream: Any
+
+
+def receive(tx: Connection, ctx: Context, batch: Batch, handler: Handler, now: Instant) -> Receipt | Refused:
+    """Steps 10-12, in one writing transaction.
+
+    Raises Unavailable `gate.closed` / `gate.metered`, Forbidden `exchange.not-for-us`, Conflict `exchange.gap`.
+    Returns Refused, with the batch in quarantine, when what is signed does not match what came.
+    """
+    arrival = _arrival(tx, ctx, batch, now)
+    if batch.timeline:
+        log.witness(tx, batch.timeline, ctx.keyring, now)
+    if arrival.checkpoint.size < arrival.stream.size:
+        return _seen_before(tx, arrival)
+    try:
+        extension = extend(Frontier.from_bytes(arrival.stream.frontier), batch, arrival.checkpoint)
+        ctx.step(10)
+        events = _opened(ctx, arrival, extension)
+        with tx.begin_nested():
+            handler(tx, events, now)
+    except (Incorrect, Untrusted) as error:
+        return _quarantined(tx, arrival, error, now)
+    return _applied(tx, ctx, arrival, extension, events, now)
+
+
+def _arrival(tx: Connection, ctx: Context, batch: Batch, now: Instant) -> _Arrival:
+    """Step 10: who signed, may they, for whom, and is the gate open."""
+    note = verify_note(batch.checkpoint, ctx.keyring)
+    checkpoint = Checkpoint.parse(note.text)
+    name = parse_origin(checkpoint.origin)
+    kind = ctx.chain.kinds.get(name.kind)
+    if name.oin not in note.signers:
+        raise Untrusted(
+            "exchange.not-signed-by-source",
+            expected=f"a signature of {name.oin}",
+            got=", ".join(note.signers),
+        )
+    source = ctx.chain.organisation_by_oin(name.oin)
+    if kind is None or kind.source != source.key or ctx.me.key not in kind.receivers:
+        raise Forbidden(
+            "exchange.not-for-us", expected=f"a stream of the chain for {ctx.me.key}", got=checkpoint.origin
+        )
+    gatekeeper.admit(tx, source.key, "in", kind.path, len(batch.events), now)
+    return _Arrival(kind, source.key, checkpoint, batch, _stream(tx, checkpoint.origin, source.key, kind.path))
+
+
+def _stream(tx: Connection, origin: str, source: str, kind: str) -> Any:
+    row = _store.in_stream(tx, origin)
+    if row is None:
+        _store.put_in_stream(
+            tx,
+            {
+                "origin": origin,
+                "source": source,
+                "kind": kind,
+                "size": 0,
+                "frontier": Frontier().to_bytes(),
+                "watermark": NOTHING_PROMISED,
+                "promised": NOTHING_PROMISED,
+                "entered_through": 0,
+                "heard_at": 0,
+                "stopped": None,
+                "receipt": None,
+            },
+        )
+        row = _store.in_stream(tx, origin)
+    return row
+
+
+def _opened(ctx: Context, arrival: _Arrival, extension: Extension) -> list[Received]:
+    """The new events, each numbered as the tree says and entered in order of source time."""
+    events = []
+    previous = arrival.stream.entered_through
+    for position, event in enumerate(extension.events, extension.first):
+        opened = received(event, arrival.checkpoint.origin, arrival.kind, position, 0, ctx.chain.timezone)
+        source_time = parse_instant(opened.envelope.time)
+        if opened.envelope.sequence != f"{position:020d}" or (source_time < previous and position > 1):
+            raise Untrusted(
+                "exchange.numbering",
+                expected=f"sequence {position} at or after {format_instant(previous)}",
+                got=f"{opened.envelope.sequence} at {opened.envelope.time}",
+                where=f"{arrival.checkpoint.origin} event {position}",
+            )
+        previous = source_time
+        events.append(Received(opened.origin, opened.kind, position, event, opened.envelope, opened.when, source_time))
+    return events
+
+
+def _applied(
+    tx: Connection,
+    ctx: Context,
+    arrival: _Arrival,
+    extension: Extension,
+    events: list[Received],
+    now: Instant,
+) -> Receipt:
+    """Step 11: events, position and watermark together; step 12: our co-signature."""
+    stream, checkpoint = arrival.stream, arrival.checkpoint
+    if events:
+        _store.add_in_events(
+            tx,
+            [
+                {
+                    "stream": stream.stream,
+                    "position": e.position,
+                    "source_time": e.source_time,
+                    "bytes": e.bytes,
+                }
+                for e in events
+            ],
+        )
+        _note_breaches(tx, arrival, events, now)
+    _store.add_in_checkpoint(tx, stream.stream, checkpoint.size, arrival.batch.checkpoint)
+    _store.solve_quarantine(tx, stream.stream, now)
+    moved = watermark_after(
+        stream.watermark,
+        checkpoint,
+        counted=arrival.kind.counts,
+        counts=_counts(ctx, arrival),
+        received=_entered(tx, ctx, arrival),
+        lag=arrival.kind.lag,
+    )
+    watermark, stopped = _moved(tx, arrival, moved, now)
+    co_signed = add_signature(arrival.batch.checkpoint, ctx.signer)
+    _store.update_in_stream(
+        tx,
+        stream.stream,
+        size=checkpoint.size,
+        frontier=extension.frontier.to_bytes(),
+        watermark=watermark,
+        promised=max(stream.promised, checkpoint.complete_through),
+        heard_at=now,
+        stopped=stopped,
+        receipt=co_signed,
+        entered_through=max(stream.entered_through, checkpoint.entered_through),
+    )
+    _note_applied(tx, arrival, events, watermark, now)
+    ctx.step(11)
+    head = log.head(tx)
+    return Receipt(co_signed, format_instant(watermark), head.note if head and events else None)
+
+
+def _counts(ctx: Context, arrival: _Arrival) -> Counts | None:
+    if not arrival.batch.counts:
+        return None
+    note = verify_note(arrival.batch.counts, ctx.keyring)
+    counts = Counts.parse(note.text)
+    if counts.origin != arrival.checkpoint.origin or parse_origin(counts.origin).oin not in note.signers:
+        raise Untrusted("counts.other-stream", expected=arrival.checkpoint.origin, got=counts.origin)
+    return counts
+
+
+def _entered(tx: Connection, ctx: Context, arrival: _Arrival) -> int:
+    """How many events of the stream were entered up to the counts' moment (0 where nothing is counted)."""
+    counts = _counts(ctx, arrival) if arrival.kind.counts else None
+    return _store.entered_by(tx, arrival.stream.stream, counts.through) if counts else 0
+
+
+def _moved(tx: Connection, arrival: _Arrival, moved: Moves | Stops, now: Instant) -> tuple[Instant, str | None]:
+    """The watermark and, where it stops, why; a change of either goes in the timeline."""
+    stream = arrival.stream
+    if isinstance(moved, Moves):
+        if stream.stopped:
+            body = {"origin": stream.origin, "watermark": format_instant(moved.to)}
+            log.append(tx, at=now, room="exchange", kind="watermark.moved", body=body)
+        return moved.to, None
+    reason = {
+        "code": "counts.missing" if moved.stated is None else "counts.differ",
+        "stated": moved.stated,
+        "received": moved.received,
+    }
+    if not stream.stopped:
+        body = {"origin": stream.origin, "watermark": format_instant(stream.watermark), **reason}
+        log.append(tx, at=now, room="exchange", kind="watermark.stopped", body=body)
+    return stream.watermark, json.dumps(reason)
+
+
+def _note_breaches(tx: Connection, arrival: _Arrival, events: list[Received], now: Instant) -> None:
+    """An act from before a watermark already promised breaks the promise (P2): counted against the source."""
+    stream = arrival.stream
+    broken = [e for e in events if e.when.end <= stream.watermark]
+    if not broken:
+        return
+    _store.add_breaches(
+        tx,
+        [
+            {
+                "stream": stream.stream,
+                "position": e.position,
+                "event_id": e.envelope.id,
+                "occurred_end": e.when.end,
+                "watermark": stream.watermark,
+                "at": now,
+            }
+            for e in broken
+        ],
+    )
+    body = {
+        "origin": stream.origin,
+        "count": len(broken),
+        "events": [e.envelope.id for e in broken[:500]],
+        "promised": format_instant(stream.watermark),
+    }
+    log.append(tx, at=now, room="exchange", kind="promise.broken", body=body)
+
+
+def _note_applied(tx: Connection, arrival: _Arrival, events: list[Received], watermark: Instant, now: Instant) -> None:
+    if events:
+        body = {
+            "origin": arrival.checkpoint.origin,
+            "from": events[0].position,
+            "through": events[-1].position,
+            "root": b64encode(arrival.checkpoint.root).decode(),
+            "watermark": format_instant(watermark),
+        }
+        log.append(tx, at=now, room="exchange", kind="batch.applied", body=body)
+
+
+def _seen_before(tx: Connection, arrival: _Arrival) -> Receipt | Refused:
+    """A batch that is here already is receipted again, if it tells the same story as before."""
+    stream, checkpoint = arrival.stream, arrival.checkpoint
+    known = _store.in_checkpoint(tx, stream.stream, checkpoint.size)
+    if known is not None:
+        ours = Checkpoint.parse(known.split("\n\n")[0] + "\n").root
+    else:
+        ours = root([leaf_hash(event) for event in _store.in_bytes(tx, stream.stream, checkpoint.size)])
+    if ours != checkpoint.root:
+        error = Untrusted(
+            "exchange.forked",
+            expected=f"the root that {stream.origin} had at {checkpoint.size} events",
+            got="another root",
+            mend="the source has told two stories: keep both and ask it to explain",
+            where=f"{stream.origin} events 1-{checkpoint.size}",
+        )
+        return Refused(error)
+    if stream.receipt is None:
+        raise Conflict(
+            "exchange.gap",
+            expected=f"event {stream.size + 1} first",
+            got="an older batch",
+            next=stream.size + 1,
+        )
+    return Receipt(stream.receipt, format_instant(stream.watermark), None)
+
+
+def _quarantined(tx: Connection, arrival: _Arrival, error: KeersluisError, now: Instant) -> Refused:
+    """A range that does not fit is set apart; the watermark stays, the source is asked again at the next offer."""
+    stream = arrival.stream
+    place = error.where or arrival.checkpoint.origin
+    body = b"\n".join(bytes(raw) for raw in arrival.batch.events)[: 1 << 20]
+    _store.add_quarantine(
+        tx,
+        {
+            "stream": stream.stream,
+            "at": now,
+            "code": error.code,
+            "place": place,
+            "sentence": str(error),
+            "body": body,
+            "solved_at": None,
+        },
+    )
+    _store.update_in_stream(tx, stream.stream, stopped=json.dumps({"code": error.code, "place": place}))
+    log.append(
+        tx,
+        at=now,
+        room="exchange",
+        kind="batch.quarantined",
+        body={"origin": stream.origin, "code": error.code, "place": place},
+    )
+    return Refused(error)
+
+
+def watermarks(tx: Connection) -> dict[str, Instant]:
+    """Until when each received stream is complete here, by kind path."""
+    return {row.kind: row.watermark for row in _store.all_in_streams(tx)}

@@ -1,0 +1,327 @@
+"""Outbox: accepts the organisation's own events, numbers them, promises completeness, remembers what is receipted."""
+
+from __future__ import annotations
+
+import secrets
+from base64 import b64encode
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection
+
+from keersluis.chain import Kind
+from keersluis.context import Context
+from keersluis.errors import Conflict, Incorrect, KeersluisError, Untrusted
+from keersluis.exchange import _store
+from keersluis.exchange.batches import Counts, Receipt
+from keersluis.exchange.envelope import Submitted, stamp, submitted
+from keersluis.merkle import Frontier, leaf_hash
+from keersluis.signing import sign_note, verify_note
+from keersluis.timeline import log
+from keersluis.times import Instant, format_instant, parse_when
+from keersluis.watermarks import NOTHING_PROMISED, Checkpoint, promise, stream_origin
+
+MIGRATIONS = _store.MIGRATIONS
+"""The exchange's tables, for `storage.open_store`."""
+
+EMPTY = Frontier()
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """Step 6: the event is durable under this number. `duplicate`: it was accepted before, nothing changed."""
+
+    id: str
+    kind: str
+    position: int
+    duplicate: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Promised:
+    """What one of our streams holds and promises, at one moment of the writer: step 8's material."""
+
+    stream: int
+    kind: Kind
+    origin: str
+    size: int
+    frontier: Frontier
+    entered_through: Instant
+    complete_through: Instant
+    counts: str | None
+
+
+def accept(tx: Connection, ctx: Context, raws: Sequence[bytes], now: Instant) -> list[Accepted]:
+    """Steps 1-4 for the publisher's events, in the caller's transaction; the commit is step 5.
+
+    All or nothing. Raises Incorrect `event.refused` naming every faulty event, Conflict `exchange.key-reused`.
+    """
+    ctx.step(1)
+    events = _validated(ctx, raws, now)
+    ctx.step(2)
+    known = _store.known_keys(tx, [event.key for event in events])
+    accepted: list[Accepted] = []
+    fresh: dict[str, list[Submitted]] = {}
+    seen: dict[bytes, tuple[bytes, Accepted]] = {}
+    for event in events:
+        if event.key in known or event.key in seen:
+            accepted.append(_again(event, known, seen))
+            continue
+        queue = fresh.setdefault(event.kind.path, [])
+        queue.append(event)
+        taken = Accepted(event.id, event.kind.path, len(queue), False)
+        seen[event.key] = (event.digest, taken)
+        accepted.append(taken)
+    first = {kind: _append(tx, ctx, queue[0].kind, queue, now) for kind, queue in fresh.items()}
+    ctx.step(4)
+    return [a if a.duplicate else Accepted(a.id, a.kind, first[a.kind] + a.position - 1, False) for a in accepted]
+
+
+def _validated(ctx: Context, raws: Sequence[bytes], now: Instant) -> list[Submitted]:
+    events: list[Submitted] = []
+    faults: list[str] = []
+    for number, raw in enumerate(raws, 1):
+        try:
+            events.append(submitted(raw, ctx.chain, ctx.me, now))
+        except KeersluisError as error:
+            faults.append(f"event {number}: {error}")
+    if faults:
+        shown = "; ".join(faults[:3]) + (f"; and {len(faults) - 3} more" if len(faults) > 3 else "")
+        raise Incorrect("event.refused", expected="events that can all be accepted", got=shown, faults=faults[:100])
+    return events
+
+
+def _again(event: Submitted, known: dict[bytes, Any], seen: dict[bytes, tuple[bytes, Accepted]]) -> Accepted:
+    """Step 1: the same key again is the same event, or a conflict."""
+    digest = bytes(known[event.key].digest) if event.key in known else seen[event.key][0]
+    if digest != event.digest:
+        raise Conflict(
+            "exchange.key-reused",
+            expected="the same content under the same source and id",
+            got="other content",
+            where=event.id,
+        )
+    position = known[event.key].position if event.key in known else seen[event.key][1].position
+    return Accepted(event.id, event.kind.path, position, event.key in known)
+
+
+def _append(tx: Connection, ctx: Context, kind: Kind, events: list[Submitted], now: Instant) -> int:
+    """Steps 3 and 4 for the fresh events of one kind; returns the first number given."""
+    row = stream_row(tx, ctx, kind)
+    source_time = max(now, row.source_time)  # source time never runs backwards within a stream
+    salts = secrets.token_bytes(16 * len(events))
+    rows, keys, leaves = [], [], []
+    for offset, event in enumerate(events):
+        position = row.size + offset + 1
+        stored = stamp(event, position=position, source_time=source_time, salt=salts[16 * offset : 16 * offset + 16])
+        leaf = leaf_hash(stored)
+        leaves.append(leaf)
+        rows.append(
+            {
+                "stream": row.stream,
+                "position": position,
+                "occurred_start": event.when.start,
+                "source_time": source_time,
+                "leaf": leaf,
+                "bytes": stored,
+            }
+        )
+        keys.append({"key": event.key, "digest": event.digest, "stream": row.stream, "position": position})
+    ctx.step(3)
+    _store.add_out_events(tx, rows, keys)
+    _store.end_waiting(tx, kind.path, [event.id for event in events])
+    frontier = Frontier.from_bytes(row.frontier).extend(leaves)
+    _store.update_out_stream(
+        tx, row.stream, size=row.size + len(events), frontier=frontier.to_bytes(), source_time=source_time
+    )
+    _note_own_breaches(tx, kind, events, row.complete_through, now)
+    return int(row.size) + 1
+
+
+def _note_own_breaches(tx: Connection, kind: Kind, events: list[Submitted], promised: Instant, now: Instant) -> None:
+    broken = [event.id for event in events if event.when.end <= promised]
+    if broken:
+        body = {
+            "kind": kind.path,
+            "events": broken[:500],
+            "count": len(broken),
+            "promised": format_instant(promised),
+        }
+        log.append(tx, at=now, room="exchange", kind="promise.broken", body=body)
+
+
+def stream_row(tx: Connection, ctx: Context, kind: Kind) -> Any:
+    """The row of one of our own streams, begun where it is new."""
+    row = _store.out_stream(tx, kind.path)
+    if row is None:
+        _store.add_out_stream(
+            tx,
+            {
+                "kind": kind.path,
+                "origin": stream_origin(ctx.me.oin, kind.path),
+                "size": 0,
+                "frontier": EMPTY.to_bytes(),
+                "source_time": 0,
+                "complete_through": NOTHING_PROMISED,
+            },
+        )
+        row = _store.out_stream(tx, kind.path)
+    return row
+
+
+def register_waiting(tx: Connection, ctx: Context, items: Iterable[tuple[str, str, str, str]], now: Instant) -> int:
+    """Acts known to wait for entry: (kind, event id, occurred, channel). They hold back the promise of their kind.
+
+    Returns how many were registered. Raises Incorrect `intake.foreign-kind`.
+    """
+    rows = []
+    for kind, event_id, occurred, channel in items:
+        leaf = ctx.chain.kinds.get(kind)
+        if leaf is None or leaf.source != ctx.me.key:
+            raise Incorrect(
+                "intake.foreign-kind", expected=f"a kind of which {ctx.me.key} is the source", got=repr(kind)
+            )
+        when = parse_when(occurred, ctx.chain.timezone)
+        rows.append({"kind": kind, "event_id": event_id, "occurred_start": when.start, "channel": channel, "at": now})
+    if rows:
+        _store.add_waiting(tx, rows)
+        log.append(
+            tx,
+            at=now,
+            room="exchange",
+            kind="intake.waiting",
+            body={"count": len(rows), "kinds": sorted({r["kind"] for r in rows})},
+        )
+    return len(rows)
+
+
+def state_counts(tx: Connection, ctx: Context, kind: str, through: Instant, count: int) -> None:
+    """The source's own system of record says how many acts of a kind it holds entered up to `through`."""
+    leaf = ctx.chain.kinds.get(kind)
+    if leaf is None or leaf.source != ctx.me.key or count < 0:
+        raise Incorrect(
+            "counts.refused",
+            expected=f"a kind of {ctx.me.key} and a count of 0 or more",
+            got=f"{kind!r}, {count}",
+        )
+    _store.put_counts(tx, kind, through, count)
+
+
+def make_promises(tx: Connection, ctx: Context, now: Instant) -> list[Promised]:
+    """Step 8's promises for every stream of ours, in a writing transaction.
+
+    Accepting and promising exclude each other here, so "everything entered up to now is among them" is mechanical:
+    what is accepted after this gets a later source time.
+    """
+    waiting = _store.waiting_by_kind(tx)
+    promises = []
+    for kind in sorted(
+        (k for k in ctx.chain.kinds.values() if k.source == ctx.me.key), key=lambda k: (k.drain, k.path)
+    ):
+        row = stream_row(tx, ctx, kind)
+        oldest = waiting[kind.path].oldest if kind.path in waiting else None
+        complete = promise(now, kind.lag, oldest, row.complete_through)
+        _store.update_out_stream(tx, row.stream, complete_through=complete, source_time=max(row.source_time, now + 1))
+        promises.append(
+            Promised(
+                row.stream,
+                kind,
+                row.origin,
+                row.size,
+                Frontier.from_bytes(row.frontier),
+                now,
+                complete,
+                _counts_note(tx, ctx, kind, row.origin),
+            )
+        )
+    return promises
+
+
+def _counts_note(tx: Connection, ctx: Context, kind: Kind, origin: str) -> str | None:
+    stated = _store.counts_of(tx, kind.path) if kind.counts else None
+    return sign_note(Counts(origin, stated.through, stated.stated).text(), ctx.signer) if stated else None
+
+
+def receipted(tx: Connection, ctx: Context, peer: str, promised: Promised, receipt: Receipt, now: Instant) -> int:
+    """Step 13: store the receiver's co-signed checkpoint; returns how far the peer is.
+
+    Raises Untrusted `receipt.*` when it is not signed by the peer and by us, or is not about our stream as it is.
+    """
+    oin = ctx.chain.organisations[peer].oin
+    note = verify_note(receipt.checkpoint, ctx.keyring)
+    if {oin, ctx.me.oin} - set(note.signers):
+        raise Untrusted(
+            "receipt.signatures",
+            expected=f"signatures of {oin} and {ctx.me.oin}",
+            got=", ".join(note.signers),
+        )
+    checkpoint = Checkpoint.parse(note.text)
+    frontier = frontier_at(tx, promised, checkpoint.size)
+    if checkpoint.origin != promised.origin or frontier.root() != checkpoint.root:
+        raise Untrusted(
+            "receipt.other-stream",
+            expected=f"the root of {promised.origin} at {checkpoint.size}",
+            got=b64encode(checkpoint.root).decode(),
+        )
+    _store.put_out_peer(
+        tx,
+        {
+            "stream": promised.stream,
+            "peer": peer,
+            "size": checkpoint.size,
+            "frontier": frontier.to_bytes(),
+            "promised": checkpoint.complete_through,
+            "receipt": receipt.checkpoint,
+            "refusal": None,
+            "at": now,
+        },
+    )
+    ctx.step(13)
+    return checkpoint.size
+
+
+def frontier_at(tx: Connection, promised: Promised, size: int) -> Frontier:
+    """Our stream's tree after its first `size` events. Raises Untrusted `receipt.ahead` beyond what we have."""
+    if size == promised.size:
+        return promised.frontier
+    if size > promised.size:
+        raise Untrusted("receipt.ahead", expected=f"at most {promised.size} events of {promised.origin}", got=str(size))
+    rows = _store.out_peers_of(tx)
+    near = [Frontier.from_bytes(r.frontier) for r in rows if r.stream == promised.stream and r.size <= size]
+    start = max(near, key=lambda f: f.size, default=EMPTY)
+    return start.extend(bytes(row.leaf) for row in _store.tail(tx, promised.stream, start.size, size, size))
+
+
+def rewind(tx: Connection, promised: Promised, peer: str, size: int, now: Instant) -> None:
+    """The peer asks for older events again: go on from there. Nothing is taken back."""
+    frontier = frontier_at(tx, promised, size)
+    _store.put_out_peer(
+        tx,
+        {
+            "stream": promised.stream,
+            "peer": peer,
+            "size": size,
+            "frontier": frontier.to_bytes(),
+            "promised": NOTHING_PROMISED,
+            "receipt": None,
+            "refusal": "asked again",
+            "at": now,
+        },
+    )
+
+
+def own_event(ctx: Context, kind: str, event_id: str, occurred: Instant, data: Mapping[str, Any]) -> bytes:
+    """An event that the node itself publishes: such as the end of an answer."""
+    return msgspec.json.encode(
+        {
+            "specversion": "1.0",
+            "id": event_id,
+            "source": f"urn:nld:oin:{ctx.me.oin}:systeem:keersluis",
+            "type": ctx.chain.ce_type(ctx.chain.kinds[kind]),
+            "occurred": format_instant(occurred),
+            "datacontenttype": "application/json",
+            "data": data,
+        }
+    )

@@ -1,0 +1,66 @@
+"""The wire: bytes to a peer over HTTP, and its answer or its problem back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import httpx
+import msgspec
+
+from keersluis.errors import Conflict, Fault, Forbidden, Incorrect, KeersluisError, Unavailable, Untrusted
+
+_FAMILIES: dict[int, type[KeersluisError]] = {
+    400: Incorrect,
+    403: Forbidden,
+    409: Conflict,
+    422: Untrusted,
+    429: Unavailable,
+    503: Unavailable,
+}
+_KNOWN = {"code", "expected", "got", "mend", "where"}
+_OF_RFC = {"type", "title", "status", "detail", "instance"}
+
+
+class Wire:
+    """HTTP links to the peers at `addresses` (organisation key -> base URL). Safe to use from many threads."""
+
+    def __init__(self, addresses: Mapping[str, str], *, timeout: float = 60.0) -> None:
+        self.addresses = dict(addresses)
+        self._client = httpx.Client(timeout=httpx.Timeout(timeout, connect=2.0), trust_env=False)
+
+    def send(self, peer: str, path: str, body: bytes) -> bytes:
+        """POST `body`; raises the peer's own problem, or Unavailable `link.unreachable`."""
+        address = self.addresses.get(peer)
+        if address is None:
+            raise unreachable(peer, "no address of it is known here")
+        try:
+            response = self._client.post(address + path, content=body, headers={"content-type": "application/json"})
+        except httpx.HTTPError as error:
+            raise unreachable(peer, type(error).__name__) from None
+        if response.status_code >= 300:
+            raise problem(response.status_code, response.content)
+        return response.content
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._client.close()
+
+
+def unreachable(peer: str, got: str) -> Unavailable:
+    """The error of a link that is down."""
+    return Unavailable(
+        "link.unreachable", expected=f"an answer of {peer}", got=got, mend="what waits is offered again by itself"
+    )
+
+
+def problem(status: int, body: bytes) -> KeersluisError:
+    """The error that a peer's problem+json stands for (RFC 9457)."""
+    try:
+        told = msgspec.json.decode(body, type=dict[str, object])
+    except msgspec.MsgspecError:
+        told = {"got": body[:200].decode(errors="replace")}
+    family = _FAMILIES.get(status, Fault)
+    texts = {name: str(told.get(name, "")) for name in _KNOWN - {"code"}}
+    facts: dict[str, Any] = {name: value for name, value in told.items() if name not in _KNOWN | _OF_RFC}
+    return family(str(told.get("code", f"http.{status}")), **texts, **facts)
