@@ -38,8 +38,8 @@ def check_python(version: Sequence[object] = sys.version_info, executable: str =
             "install a newer one, or name it: make PYTHON=/path/to/python3.11 ...".format(found, executable)
         )
     try:
-        import ensurepip  # noqa: F401, PLC0415
-        import venv  # noqa: F401, PLC0415
+        import ensurepip  # noqa: F401
+        import venv  # noqa: F401
     except ImportError as missing:
         raise BootstrapError(
             "expected Python's own modules venv and ensurepip, got none ({}); "
@@ -99,7 +99,7 @@ def point_at_source(venv: Path, root: Path = ROOT) -> None:
 @contextmanager
 def alone(root: Path = ROOT) -> Iterator[None]:
     """One bootstrap at a time: `make demo` and `make test` may be started together."""
-    import fcntl  # noqa: PLC0415 (POSIX only; elsewhere the message of main() is the one to see)
+    import fcntl  # POSIX only: elsewhere main() has refused by now
 
     with open(root / ".venv.lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

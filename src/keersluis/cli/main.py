@@ -1,6 +1,7 @@
 """The command `keersluis`: which commands there are, and how their errors end.
 
-Exit codes: 0 what was said is durable; 1 it could not be done; 2 the input or a flag is wrong; 130 interrupted.
+Exit codes: 0 what was said is durable; 1 it could not be done; 2 the input or a flag is wrong, or at odds with
+what is there; 130 interrupted.
 """
 
 from __future__ import annotations
@@ -36,9 +37,7 @@ COMMANDS = {
 
 def build(wanted: Sequence[str]) -> typer.Typer:
     """The application with the commands in `wanted` loaded; of the others it knows name and purpose only."""
-    app = typer.Typer(
-        name="keersluis", add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False
-    )
+    app = typer.Typer(name="keersluis", add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
     app.callback(help="A guard lock for a chain of organisations that live on each other's data.")(_options)
     for name, purpose in COMMANDS.items():
         place = f"keersluis.cli.{name}"

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from keersluis.errors import Incorrect, KeersluisError
+from keersluis.errors import Conflict, Incorrect, KeersluisError
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON value for programs.")]
 
@@ -40,4 +40,4 @@ def fail(error: KeersluisError, as_json: bool) -> int:
     sentences = error.faults if isinstance(error, Incorrect) and error.faults else [str(error)]
     for sentence in sentences:
         print(f"keersluis: {sentence}", file=sys.stderr)
-    return 2 if isinstance(error, Incorrect) else 1
+    return 2 if isinstance(error, Incorrect | Conflict) else 1
