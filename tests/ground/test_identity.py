@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.serialization import (
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keersluis.errors import Conflict, Forbidden, Incorrect, KeersluisError, Untrusted
+from keersluis.errors import Conflict, Forbidden, Incorrect, Untrusted
 from keersluis.identity import (
     KeyRing,
     PublicKey,

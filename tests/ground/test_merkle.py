@@ -326,6 +326,22 @@ def test_inner_node_passed_off_as_an_entry_is_refused() -> None:
         verify_inclusion(leaf_hash(leaves[0] + leaves[1]), 0, 2, [node_hash(*leaves[2:])], root(leaves))
 
 
+def test_inner_node_passed_off_as_a_leaf_by_a_short_proof_is_refused() -> None:
+    leaves = hashes_of(distinct_entries(4))
+    left, right = node_hash(*leaves[:2]), node_hash(*leaves[2:])
+    assert node_hash(left, right) == root(leaves)
+    with pytest.raises(Untrusted):
+        verify_inclusion(left, 0, 4, [right], root(leaves))
+
+
+def test_tree_passed_off_as_a_greater_one_is_refused() -> None:
+    """The attack: promise eight entries, and show the root and the honest proof of four."""
+    leaves = hashes_of(distinct_entries(4))
+    proof = consistency_proof(leaves, 2, 4)
+    with pytest.raises(Untrusted):
+        verify_consistency(2, 8, root(leaves[:2]), root(leaves), proof)
+
+
 @pytest.mark.parametrize(("index", "size"), [(-1, 3), (3, 3), (0, 0), (0, 6)])
 def test_inclusion_asked_of_what_is_not_there(index: int, size: int) -> None:
     with pytest.raises(Incorrect) as caught:

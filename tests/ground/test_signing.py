@@ -184,6 +184,18 @@ def test_rubbish_is_refused_and_never_anything_else(rubbish: str) -> None:
             verify_note(note, KEYS)
 
 
+@pytest.mark.parametrize("tail", ["x", " ", "\n", "— ", f"— {SOURCE.name} AAAA"])
+def test_note_with_something_behind_it_is_refused(tail: str) -> None:
+    refused(sign_note(TEXT, SOURCE) + tail, "note.malformed")
+
+
+@pytest.mark.parametrize("text", ["tab\t\n", "return\r\n", "nul\x00\n"])
+def test_note_with_control_characters_is_refused_though_signed(text: str) -> None:
+    """What a person reads on a screen must be what was signed."""
+    signature = b64encode(SOURCE.key_hash + SOURCE.sign(text.encode())).decode()
+    refused(f"{text}\n— {SOURCE.name} {signature}\n", "note.malformed")
+
+
 def test_flood_of_signatures_is_refused() -> None:
     note = sign_note(TEXT, SOURCE)
     line = note.removeprefix(TEXT + "\n")
