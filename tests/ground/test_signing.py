@@ -167,6 +167,14 @@ def test_any_lost_or_inserted_character_is_refused(data: st.DataObject) -> None:
         verify_note(note[:at] + data.draw(st.characters(codec="utf-8")) + note[at:], KEYS)
 
 
+@pytest.mark.parametrize("at", range(4))
+def test_signature_that_names_another_key_is_refused(at: int) -> None:
+    named = bytearray(SOURCE.key_hash)
+    named[at] ^= 1
+    line = f"— {SOURCE.name} {b64encode(bytes(named) + SOURCE.sign(TEXT.encode())).decode()}"
+    refused(f"{TEXT}\n{line}\n", "note.bad-signature")
+
+
 def test_second_spelling_of_a_signature_is_refused() -> None:
     """68 bytes leave two bits over in base64: setting them must not give a second note that verifies as well."""
     note = sign_note(TEXT, SOURCE)
