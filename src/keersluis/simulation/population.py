@@ -63,7 +63,7 @@ class Population:
     def _weights(self) -> NDArray[np.float64]:
         number = len(self.known_persons)
         ranks = generator(self.seed, "weights").permutation(number) + 1
-        weights = 1.0 / np.sqrt(ranks)
+        weights = 1.0 / np.sqrt(ranks + 100)
         return np.asarray(weights / weights.sum(), dtype=np.float64)
 
     def for_acts(self, random: np.random.Generator, number: int) -> list[str]:

@@ -1,0 +1,266 @@
+"""Reads a scenario of a chain (`scenarios/NAME.toml`) and gives the feed that it describes.
+
+All faults of a scenario are reported at once, as those of a chain are.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from keersluis.chain import Chain, Kind
+from keersluis.errors import Incorrect
+from keersluis.sections import Faults, Section, nearest, read_section
+from keersluis.simulation.drawing import Content, Flow, Mirror
+from keersluis.simulation.feed import GateOrder
+from keersluis.simulation.generated import Cut, GeneratedFeed, Loss, Questions, Scenario
+from keersluis.times import DAY, Instant
+
+LEAST_PERSONS = 100
+STATES = ("closed", "metered", "open")
+
+
+def scenarios(chain: Chain) -> tuple[str, ...]:
+    """Names of the scenarios in the chain's folder."""
+    return tuple(sorted(path.stem for path in (chain.folder / "scenarios").glob("*.toml")))
+
+
+def load_scenario(
+    name_or_path: str | Path, chain: Chain, *, persons: int | None = None, seed: int | None = None
+) -> GeneratedFeed:
+    """The feed of a scenario of `chain`, by name or path; `persons` and `seed` replace those of the file.
+
+    Acts and questions shrink and grow with the persons. Raises Incorrect `scenario.not-found`, `scenario.persons`,
+    or `scenario.broken` whose `.faults` names every fault.
+    """
+    path, faults = _path(name_or_path, chain), Faults()
+    section = read_section(faults, path, path.name)
+    scenario = _Reader(chain, path.stem, section).read()
+    faults.stop("scenario.broken", expected="a scenario without faults", where=str(path))
+    scenario = replace(
+        scenario,
+        persons=scenario.persons if persons is None else persons,
+        seed=scenario.seed if seed is None else seed,
+    )
+    if scenario.persons < LEAST_PERSONS:
+        expected = f"at least {LEAST_PERSONS} persons"
+        raise Incorrect("scenario.persons", expected=expected, got=str(scenario.persons), where="persons")
+    if scenario.seed < 0:
+        raise Incorrect("scenario.seed", expected="a seed of 0 or more", got=str(scenario.seed), where="seed")
+    return GeneratedFeed(chain, scenario)
+
+
+def _path(name_or_path: str | Path, chain: Chain) -> Path:
+    known = scenarios(chain)
+    if isinstance(name_or_path, str) and name_or_path in known:
+        return chain.folder / "scenarios" / f"{name_or_path}.toml"
+    if Path(name_or_path).is_file():
+        return Path(name_or_path)
+    raise Incorrect(
+        "scenario.not-found",
+        expected="a scenario file, or one of " + (", ".join(known) or "none"),
+        got=repr(str(name_or_path)) + nearest(str(name_or_path), known),
+    )
+
+
+class _Reader:
+    """One scenario file. Reads on after a fault, to find the others."""
+
+    def __init__(self, chain: Chain, name: str, section: Section) -> None:
+        self.chain, self.name, self.section, self.tz = chain, name, section, chain.timezone
+
+    def read(self) -> Scenario:
+        it = self.section
+        self._times()
+        scenario = Scenario(
+            name=self.name,
+            title=it.words("title"),
+            summary=it.words("summary"),
+            history=self.history,
+            start=self.start,
+            last=self.last,
+            end=self.end,
+            tick=it.duration("tick"),
+            seed=it.whole("seed"),
+            persons=it.whole("persons", 100_000, least=LEAST_PERSONS),
+            known=it.share("known"),
+            counts=it.flag("counts", False),
+            flows=self._flows(),
+            mirrors=tuple(self._mirror(row) for row in it.rows("mirrors")),
+            questions=tuple(self._questions(row) for row in it.rows("questions")),
+            orders=tuple(self._order(row) for row in it.rows("orders")),
+            cut=self._cut(it.section("cut")) if it.has("cut") else None,
+            loss=self._loss(it.section("loss")) if it.has("loss") else None,
+        )
+        if scenario.tick < 1 and it.has("tick"):
+            it.fault("tick", "a duration of more than nothing", repr(it.values["tick"]))
+        it.done()
+        return scenario
+
+    def _times(self) -> None:
+        """`history`, `start`, `last` and `end` of the scenario, in that order in time."""
+        it = self.section
+        self.history, self.start = it.instant("history", self.tz), it.instant("start", self.tz)
+        self.last, self.end = it.when("last", self.tz).end, it.when("end", self.tz).end
+        moments = (self.history, self.start, self.last, self.end)
+        names = ("history", "start", "last", "end")
+        for n in range(3):
+            if 0 not in moments and moments[n] >= moments[n + 1]:
+                it.fault(names[n + 1], f"a time after {names[n]}", repr(it.values[names[n + 1]]))
+
+    def _kind(self, row: Section, key: str) -> Kind:
+        got, known = row.text(key), self.chain.kinds
+        if got in known:
+            return known[got]
+        if got:
+            row.fault(key, "a leaf of kinds.toml", repr(got) + nearest(got, list(known)))
+        return next(iter(known.values()))
+
+    def _organisation(self, row: Section, key: str, role: str) -> str:
+        known = [each.key for each in self.chain.nodes if role == "node" or role in each.roles]
+        got = row.text(key)
+        if got and got not in known:
+            row.fault(key, f"a {role} of this chain ({', '.join(known)})", repr(got) + nearest(got, known))
+        return got
+
+    def _instant(self, row: Section, key: str) -> Instant:
+        """A moment within the scenario."""
+        at = row.instant(key, self.tz)
+        if at and self.start and not self.start <= at <= self.end:
+            row.fault(key, "a time between start and end of the scenario", repr(row.values[key]))
+        return at
+
+    def _flows(self) -> tuple[Flow, ...]:
+        flows: list[Flow] = []
+        for row in self.section.rows("flows"):
+            flow = self._flow(row, [each.kind.path for each in flows])
+            if flow.kind.path in [each.kind.path for each in flows]:
+                row.fault("kind", "one flow for each kind", f"another for {flow.kind.path!r}")
+            flows.append(flow)
+        return tuple(flows)
+
+    def _flow(self, row: Section, earlier: list[str]) -> Flow:
+        after = tuple(path for under in row.texts("after", ()) for path in self._after(row, under, earlier))
+        flow = Flow(
+            kind=self._kind(row, "kind"),
+            system=row.text("system"),
+            history=row.whole("history", 0),
+            count=row.whole("count"),
+            contents=tuple(self._content(each) for each in row.rows("contents")),
+            after=after,
+            least=row.duration("least", "0s"),
+            closes=row.flag("closes", False),
+            amends=row.flag("amends", False),
+        )
+        if flow.kind.action not in ("record", "answer") and not row.has("after"):
+            row.fault("after", f"the kinds that a flow of action {flow.kind.action!r} refers to", "nothing")
+        row.done()
+        return flow
+
+    def _after(self, row: Section, under: str, earlier: list[str]) -> list[str]:
+        paths = [kind.path for kind in self.chain.under(under) if kind.path in earlier]
+        if not paths:
+            row.fault("after", "kinds of flows above this one", repr(under) + nearest(under, earlier))
+        return paths
+
+    def _content(self, row: Section) -> Content:
+        fields: dict[str, str | int] = {}
+        ranges: dict[str, tuple[int, int]] = {}
+        for key, value in (row.section("fields").values if row.has("fields") else {}).items():
+            if isinstance(value, str | int):
+                fields[key] = value
+            else:
+                row.fault(f"fields.{key}", "a text or a whole number", repr(value))
+        for key, value in (row.section("ranges").values if row.has("ranges") else {}).items():
+            match value:
+                case [int(low), int(high)] if low <= high:
+                    ranges[key] = (low, high)
+                case _:
+                    row.fault(f"ranges.{key}", "the lowest and the highest whole number", repr(value))
+        content = Content(row.whole("weight", 1, least=1), fields, ranges)
+        row.done()
+        return content
+
+    def _mirror(self, row: Section) -> Mirror:
+        mirror = Mirror(
+            kind=self._kind(row, "kind"),
+            system=row.text("system"),
+            of=self._kind(row, "of").path,
+            share=row.share("share"),
+            earlier=(row.duration("earlier_from"), row.duration("earlier_to")),
+            first=self._instant(row, "first"),
+            last=self._instant(row, "last"),
+        )
+        if mirror.earlier[0] > mirror.earlier[1]:
+            row.fault("earlier_to", "no less than earlier_from", repr(row.values["earlier_to"]))
+        if mirror.of not in [flow.get("kind") for flow in self._raw("flows")]:
+            row.fault("of", "the kind of a flow", repr(mirror.of))
+        row.done()
+        return mirror
+
+    def _raw(self, key: str) -> list[dict[str, object]]:
+        values = self.section.values.get(key, [])
+        return [each for each in values if isinstance(each, dict)] if isinstance(values, list) else []
+
+    def _questions(self, row: Section) -> Questions:
+        questions = Questions(
+            organisation=self._organisation(row, "organisation", "decider"),
+            policy=row.text("policy"),
+            count=row.whole("count"),
+            known=row.share("known"),
+            at_start=row.flag("at_start", False),
+        )
+        known = sorted(path.stem for path in (self.chain.folder / "policies").glob("*.toml"))
+        if questions.policy and questions.policy not in known:
+            row.fault("policy", "a file of policies/", repr(questions.policy) + nearest(questions.policy, known))
+        row.done()
+        return questions
+
+    def _order(self, row: Section) -> GateOrder:
+        state = row.choice("state", STATES)
+        order = GateOrder(
+            at=self._instant(row, "at"),
+            organisation=self._organisation(row, "organisation", "node"),
+            peer=row.choice("peer", ["*", *(each.key for each in self.chain.nodes)], "*"),
+            direction=row.choice("direction", ("*", "in", "out"), "*"),
+            kind=row.choice("kind", ["*", "question", "answer", *self.chain.groups, *self.chain.kinds], "*"),
+            state=state,
+            rate=self._rate(row) if state == "metered" else None,
+            who=row.text("who"),
+            why=row.text("why"),
+            until=row.text("until") if row.has("until") else None,
+            evidence=row.text("evidence", ""),
+        )
+        row.done()
+        return order
+
+    def _rate(self, row: Section) -> float:
+        """Events per second, written as a whole number a day."""
+        return row.whole("per_day", least=1) / (DAY / 1_000_000)
+
+    def _cut(self, row: Section) -> Cut:
+        cut = Cut(
+            organisation=self._organisation(row, "organisation", "source"),
+            start=self._instant(row, "start"),
+            end=self._instant(row, "end"),
+            paper=row.share("paper"),
+            channels=row.texts("channels"),
+            entry=(self._instant(row, "entry_from"), self._instant(row, "entry_to")),
+        )
+        if cut.start and cut.end and cut.start >= cut.end:
+            row.fault("end", "a time after start", repr(row.values["end"]))
+        if cut.entry[0] and cut.entry[1] and cut.entry[0] >= cut.entry[1]:
+            row.fault("entry_to", "a time after entry_from", repr(row.values["entry_to"]))
+        if row.values.get("channels") == []:
+            row.fault("channels", "at least one channel", "none")
+        row.done()
+        return cut
+
+    def _loss(self, row: Section) -> Loss:
+        loss = Loss(
+            self._kind(row, "kind").path, row.share("share"), self._instant(row, "start"), self._instant(row, "found")
+        )
+        if loss.start and loss.found and loss.start >= loss.found:
+            row.fault("found", "a time after start", repr(row.values["found"]))
+        row.done()
+        return loss
