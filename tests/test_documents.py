@@ -99,3 +99,11 @@ def test_decisions_are_numbered_and_say_context_choice_why_and_consequence() -> 
         text = page.read_text(encoding="utf-8")
         assert text.startswith(f"# {int(page.name[:4])}. ")
         assert all(f"**{part}.**" in text for part in ("Context", "Choice", "Why", "Consequence")), page.name
+
+
+def test_the_page_of_commands_is_what_the_program_says() -> None:
+    """When it fails: `.venv/bin/python tools/commands_page.py > docs/commands.md`."""
+    told = subprocess.run(
+        [sys.executable, str(ROOT / "tools" / "commands_page.py")], capture_output=True, text=True, check=True
+    )
+    assert (ROOT / "docs" / "commands.md").read_text(encoding="utf-8") == told.stdout
