@@ -211,15 +211,13 @@ def _head(section: Section, folder: Path) -> Chain:
         type_prefix=prefix,
         timezone=_timezone(section),
         skew=section.duration("skew"),
-        heartbeat=section.duration("heartbeat"),
+        heartbeat=section.duration("heartbeat", least=1),
         organisations={},
         kinds={},
         routes={},
         folder=folder,
         purposes=_purposes(section),
     )
-    if not chain.heartbeat and section.has("heartbeat"):
-        section.fault("heartbeat", "a duration of more than nothing", repr(section.values["heartbeat"]))
     section.done()
     return chain
 

@@ -94,13 +94,19 @@ class Section:
             self.fault(key, f"a whole number of at least {least}", str(number))
         return max(number, least)
 
+    def number(self, key: str, expected: str, fits: Callable[[float], bool]) -> float:
+        """A whole or broken number that `fits` accepts, or 0."""
+        value = self.values.get(key, "nothing") if self.has(key) else "nothing"
+        if isinstance(value, int | float) and not isinstance(value, bool) and fits(value):
+            return float(value)
+        self.fault(key, expected, value if value == "nothing" else repr(value))
+        return 0.0
+
     def share(self, key: str, default: float | None = None) -> float:
         """A number from 0 to 1."""
-        number = self._value(key, (int | float), "a number from 0 to 1", default, 0.0)  # type: ignore[arg-type]
-        if isinstance(number, bool) or not 0 <= number <= 1:
-            self.fault(key, "a number from 0 to 1", repr(number))
-            return 0.0
-        return float(number)
+        if default is not None and not self.has(key):
+            return default
+        return self.number(key, "a number from 0 to 1", lambda value: 0 <= value <= 1)
 
     def texts(self, key: str, default: tuple[str, ...] | None = None) -> tuple[str, ...]:
         """A list of texts, without doubles."""
@@ -150,9 +156,12 @@ class Section:
             self.fault(key, error.expected, error.got)
             return neutral
 
-    def duration(self, key: str, default: str | None = None) -> int:
-        """``6h`` -> microseconds."""
-        return self._parsed(key, parse_duration, default, 0)
+    def duration(self, key: str, default: str | None = None, *, least: int = 0) -> int:
+        """``6h`` -> microseconds, at least `least` of them."""
+        number = self._parsed(key, parse_duration, default, least)
+        if number < least:
+            self.fault(key, "a duration of more than nothing", repr(self.values.get(key)))
+        return max(number, least)
 
     def when(self, key: str, tz: ZoneInfo) -> When:
         """A day in `tz` or an RFC 3339 time; a TOML date without quotes is as good."""

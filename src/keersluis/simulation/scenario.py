@@ -14,7 +14,7 @@ from keersluis.sections import Faults, Section, nearest, read_section
 from keersluis.simulation.drawing import Content, Flow, Mirror
 from keersluis.simulation.feed import GateOrder
 from keersluis.simulation.generated import Cut, GeneratedFeed, Loss, Questions, Scenario
-from keersluis.times import DAY, Instant
+from keersluis.times import Instant
 
 LEAST_PERSONS = 100
 STATES = ("closed", "metered", "open")
@@ -80,7 +80,7 @@ class _Reader:
             start=self.start,
             last=self.last,
             end=self.end,
-            tick=it.duration("tick"),
+            tick=it.duration("tick", least=1),
             seed=it.whole("seed"),
             persons=it.whole("persons", 100_000, least=LEAST_PERSONS),
             known=it.share("known"),
@@ -92,8 +92,6 @@ class _Reader:
             cut=self._cut(it.section("cut")) if it.has("cut") else None,
             loss=self._loss(it.section("loss")) if it.has("loss") else None,
         )
-        if scenario.tick < 1 and it.has("tick"):
-            it.fault("tick", "a duration of more than nothing", repr(it.values["tick"]))
         it.done()
         return scenario
 
@@ -211,7 +209,7 @@ class _Reader:
             at_start=row.flag("at_start", False),
         )
         known = sorted(path.stem for path in (self.chain.folder / "policies").glob("*.toml"))
-        if questions.policy and questions.policy not in known:
+        if known and questions.policy and questions.policy not in known:
             row.fault("policy", "a file of policies/", repr(questions.policy) + nearest(questions.policy, known))
         row.done()
         return questions
@@ -225,7 +223,7 @@ class _Reader:
             direction=row.choice("direction", ("*", "in", "out"), "*"),
             kind=row.choice("kind", ["*", "question", "answer", *self.chain.groups, *self.chain.kinds], "*"),
             state=state,
-            rate=self._rate(row) if state == "metered" else None,
+            rate=row.number("rate", "events per second", lambda it: it > 0) if state == "metered" else None,
             who=row.text("who"),
             why=row.text("why"),
             until=row.text("until") if row.has("until") else None,
@@ -233,10 +231,6 @@ class _Reader:
         )
         row.done()
         return order
-
-    def _rate(self, row: Section) -> float:
-        """Events per second, written as a whole number a day."""
-        return row.whole("per_day", least=1) / (DAY / 1_000_000)
 
     def _cut(self, row: Section) -> Cut:
         cut = Cut(
