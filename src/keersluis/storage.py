@@ -136,6 +136,7 @@ class Store:
         self.before_commit: list[Hook] = []
         self.after_commit: list[Callable[[], None]] = []
         self._queue: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
+        self._alone = threading.Lock()
         self._thread: threading.Thread | None = None
         self._memory = isinstance(engine.pool, StaticPool)
         if not inline and not self._memory:
@@ -158,7 +159,8 @@ class Store:
         """Queue `job`; the future is resolved after the commit, or carries the job's own error."""
         waiting = _Waiting(job)
         if self._thread is None:
-            self._commit([waiting])
+            with self._alone:
+                self._commit([waiting])
         else:
             self._queue.put(waiting)
         return waiting.future

@@ -6,10 +6,12 @@ representation, not their meaning; names say which is which.
 
 from __future__ import annotations
 
+import mmap
 import re
 import time
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
+from pathlib import Path
 from typing import NamedTuple, Protocol, TypeAlias
 from zoneinfo import ZoneInfo
 
@@ -59,6 +61,22 @@ class ManualClock:
 
     def set(self, at: Instant) -> None:
         self._at = max(self._at, at)
+
+
+class FileClock:
+    """A clock that many processes share: eight bytes in a file, set by whoever leads a demo or a replay."""
+
+    def __init__(self, path: Path, start: Instant | None = None) -> None:
+        if start is not None:
+            path.write_bytes(start.to_bytes(8, "little"))
+        with path.open("r+b") as file:
+            self._memory = mmap.mmap(file.fileno(), 8)
+
+    def now(self) -> Instant:
+        return int.from_bytes(self._memory[:8], "little")
+
+    def set(self, at: Instant) -> None:
+        self._memory[:8] = max(self.now(), at).to_bytes(8, "little")
 
 
 @lru_cache(maxsize=65536)

@@ -51,6 +51,7 @@ class _Arrival:
     checkpoint: Checkpoint
     batch: Batch
     stream: Any
+    now: Instant
 
 
 def receive(tx: Connection, ctx: Context, batch: Batch, handler: Handler, now: Instant) -> Receipt | Refused:
@@ -77,7 +78,7 @@ def receive(tx: Connection, ctx: Context, batch: Batch, handler: Handler, now: I
 
 def _arrival(tx: Connection, ctx: Context, batch: Batch, now: Instant) -> _Arrival:
     """Step 10: who signed, may they, for whom, and is the gate open."""
-    note = verify_note(batch.checkpoint, ctx.keyring)
+    note = verify_note(batch.checkpoint, ctx.keyring.at(now))
     checkpoint = Checkpoint.parse(note.text)
     name = parse_origin(checkpoint.origin)
     kind = ctx.chain.kinds.get(name.kind)
@@ -93,7 +94,7 @@ def _arrival(tx: Connection, ctx: Context, batch: Batch, now: Instant) -> _Arriv
             "exchange.not-for-us", expected=f"a stream of the chain for {ctx.me.key}", got=checkpoint.origin
         )
     gatekeeper.admit(tx, source.key, "in", kind.path, len(batch.events), now)
-    return _Arrival(kind, source.key, checkpoint, batch, _stream(tx, checkpoint.origin, source.key, kind.path))
+    return _Arrival(kind, source.key, checkpoint, batch, _stream(tx, checkpoint.origin, source.key, kind.path), now)
 
 
 def _stream(tx: Connection, origin: str, source: str, kind: str) -> Any:
@@ -195,7 +196,7 @@ def _applied(
 def _counts(ctx: Context, arrival: _Arrival) -> Counts | None:
     if not arrival.batch.counts:
         return None
-    note = verify_note(arrival.batch.counts, ctx.keyring)
+    note = verify_note(arrival.batch.counts, ctx.keyring.at(arrival.now))
     counts = Counts.parse(note.text)
     if counts.origin != arrival.checkpoint.origin or parse_origin(counts.origin).oin not in note.signers:
         raise Untrusted("counts.other-stream", expected=arrival.checkpoint.origin, got=counts.origin)

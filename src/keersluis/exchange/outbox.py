@@ -17,6 +17,7 @@ from keersluis.errors import Conflict, Incorrect, KeersluisError, Untrusted
 from keersluis.exchange import _store
 from keersluis.exchange.batches import Counts, Receipt
 from keersluis.exchange.envelope import Submitted, stamp, submitted
+from keersluis.exchange.gates import standing
 from keersluis.merkle import Frontier, leaf_hash
 from keersluis.signing import sign_note, verify_note
 from keersluis.timeline import log
@@ -197,16 +198,17 @@ def register_waiting(tx: Connection, ctx: Context, items: Iterable[tuple[str, st
     return len(rows)
 
 
-def state_counts(tx: Connection, ctx: Context, kind: str, through: Instant, count: int) -> None:
-    """The source's own system of record says how many acts of a kind it holds entered up to `through`."""
-    leaf = ctx.chain.kinds.get(kind)
-    if leaf is None or leaf.source != ctx.me.key or count < 0:
-        raise Incorrect(
-            "counts.refused",
-            expected=f"a kind of {ctx.me.key} and a count of 0 or more",
-            got=f"{kind!r}, {count}",
-        )
-    _store.put_counts(tx, kind, through, count)
+def state_counts(tx: Connection, ctx: Context, stated: Iterable[tuple[str, Instant, int]]) -> None:
+    """The source's own system of record says how many acts of a kind it holds entered through a source time.
+
+    Raises Incorrect `counts.refused`.
+    """
+    for kind, through, count in stated:
+        leaf = ctx.chain.kinds.get(kind)
+        if leaf is None or leaf.source != ctx.me.key or count < 0:
+            expected = f"a kind of {ctx.me.key} and a count of 0 or more"
+            raise Incorrect("counts.refused", expected=expected, got=f"{kind!r}, {count}")
+        _store.put_counts(tx, kind, through, count)
 
 
 def make_promises(tx: Connection, ctx: Context, now: Instant) -> list[Promised]:
@@ -250,7 +252,7 @@ def receipted(tx: Connection, ctx: Context, peer: str, promised: Promised, recei
     Raises Untrusted `receipt.*` when it is not signed by the peer and by us, or is not about our stream as it is.
     """
     oin = ctx.chain.organisations[peer].oin
-    note = verify_note(receipt.checkpoint, ctx.keyring)
+    note = verify_note(receipt.checkpoint, ctx.keyring.at(now))
     if {oin, ctx.me.oin} - set(note.signers):
         raise Untrusted(
             "receipt.signatures",
@@ -309,6 +311,17 @@ def rewind(tx: Connection, promised: Promised, peer: str, size: int, now: Instan
             "refusal": "asked again",
             "at": now,
         },
+    )
+
+
+def waits(tx: Connection, ctx: Context, peer: str) -> bool:
+    """Whether events wait for `peer` behind a gate that is not closed."""
+    orders = _store.orders(tx)
+    receipted_sizes = {row.stream: row.size for row in _store.out_peers_of(tx, peer)}
+    return any(
+        row.size > receipted_sizes.get(row.stream, 0)
+        for row in _store.all_out_streams(tx)
+        if peer in ctx.chain.kinds[row.kind].receivers and standing(orders, peer, "out", row.kind).state != "closed"
     )
 
 

@@ -31,11 +31,19 @@ class Wire:
 
     def send(self, peer: str, path: str, body: bytes) -> bytes:
         """POST `body`; raises the peer's own problem, or Unavailable `link.unreachable`."""
+        return self._request("POST", peer, path, body)
+
+    def get(self, peer: str, path: str) -> bytes:
+        """GET; raises as `send`."""
+        return self._request("GET", peer, path, b"")
+
+    def _request(self, method: str, peer: str, path: str, body: bytes) -> bytes:
         address = self.addresses.get(peer)
         if address is None:
             raise unreachable(peer, "no address of it is known here")
+        headers = {"content-type": "application/json"}
         try:
-            response = self._client.post(address + path, content=body, headers={"content-type": "application/json"})
+            response = self._client.request(method, address + path, content=body, headers=headers)
         except httpx.HTTPError as error:
             raise unreachable(peer, type(error).__name__) from None
         if response.status_code >= 300:
