@@ -98,20 +98,3 @@ class Feed(Protocol):
 
     def items(self, cut: bool) -> Iterator[Item]:
         """In order of `at`, from `start` to `end`."""
-
-
-def ticks(feed: Feed, cut: bool) -> Iterator[tuple[Instant, list[Item]]]:
-    """Every tick of the feed as (its end, the items up to and including that end), empty ones too.
-
-    Items at `start` itself are in the first tick: what was entered before the chain began is there before the
-    first promise is made.
-    """
-    end, batch = feed.start + feed.tick, list[Item]()
-    for item in feed.items(cut):
-        while item.at > end:
-            yield end, batch
-            end, batch = end + feed.tick, []
-        batch.append(item)
-    while end <= feed.end:
-        yield end, batch
-        end, batch = end + feed.tick, []

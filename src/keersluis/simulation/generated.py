@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -52,7 +53,7 @@ class Loss:
 @dataclass(frozen=True)
 class Scenario:
     """A scenario file as data. Numbers of acts and questions are for 100,000 persons; `last` is the end of the last
-    day on which anything happens, `end` the end of the feed; with `counts` the sources state what they hold."""
+    day on which anything happens, `end` the end of the feed."""
 
     name: str
     title: Words
@@ -65,7 +66,6 @@ class Scenario:
     seed: int
     persons: int
     known: float
-    counts: bool
     flows: tuple[Flow, ...]
     mirrors: tuple[Mirror, ...]
     questions: tuple[Questions, ...]
@@ -105,7 +105,7 @@ class GeneratedFeed:
         """Both variants from the same acts. Within one moment: orders, then paper, acts, questions, counts."""
         waiting, published = self._with_cut() if cut else ([], self._uncut())
         orders = self.scenario.orders if cut else ()
-        stated = self._stated() if self.scenario.counts else []
+        stated = self._stated(self._paper() if cut else {})
         items: list[Item] = [*orders, *waiting, *published, *self.asks, *stated]
         items.sort(key=lambda item: item.at)
         return iter(items)
@@ -167,17 +167,17 @@ class GeneratedFeed:
                 found[act.id] = loss.found + int(share * 8 * HOUR) // MINUTE * MINUTE
         return found
 
-    def _stated(self) -> list[Counts]:
-        """At every tick's end, for each kind that has counts: what the system of record holds, lost or not."""
+    def _stated(self, paper: dict[str, Instant]) -> list[Counts]:
+        """At the start and every tick's end, for each kind that has counts: what the system of record holds. Paper
+        is not in it until it is entered; what the link lost is."""
         stated = []
         for kind in self.chain.kinds.values():
             if not kind.counts:
                 continue
-            entered = sorted(act.entered for act in self.acts if act.kind.path == kind.path)
-            count = 0
-            for through in range(self.start + self.tick, self.end + 1, self.tick):
-                while count < len(entered) and entered[count] <= through:
-                    count += 1
+            own = (act for act in self.acts if act.kind.path == kind.path)
+            entered = sorted(paper.get(act.id, act.entered) for act in own)
+            for through in range(self.start, self.end + 1, self.tick):
+                count = bisect_right(entered, through)
                 stated.append(Counts(through, kind.source, kind.path, through, count))
         return stated
 

@@ -84,7 +84,6 @@ class _Reader:
             seed=it.whole("seed"),
             persons=it.whole("persons", 100_000, least=LEAST_PERSONS),
             known=it.share("known"),
-            counts=it.flag("counts", False),
             flows=self._flows(),
             mirrors=tuple(self._mirror(row) for row in it.rows("mirrors")),
             questions=tuple(self._questions(row) for row in it.rows("questions")),
