@@ -380,3 +380,17 @@ def test_P1_what_was_accepted_survives_reopening(tmp_path) -> None:
     pair.source.store = pair.sender.store = reopened
     pair.pump()
     assert ids(pair) == ["e-1"]
+
+
+def test_a_counted_backlog_that_drains_in_parts_is_not_stopped_meanwhile() -> None:
+    pair = make_pair(counted=True)
+    pair.source.accept([event(i, START - HOUR) for i in range(40)])
+    order(pair, "source", "metered", rate=1.0)
+    counted(pair, 40)
+    for _ in range(3):
+        pair.go_on(10 * SECOND)
+        pair.pump()
+    with pair.register.store.read() as tx:
+        row = next(r for r in overview.received(tx, pair.register.ctx, pair.register.clock.now()) if r["kind"] == KIND)
+    assert 0 < row["size"] < 40
+    assert row["state"] == "flowing"

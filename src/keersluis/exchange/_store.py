@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, TypeAlias
 
 import sqlalchemy as sa
@@ -347,6 +347,14 @@ def in_bytes(tx: Connection, stream: int, upto: int) -> Iterable[bytes]:
     """The first `upto` events of a received stream, in order."""
     query = sa.select(in_events.c.bytes).where(in_events.c.stream == stream, in_events.c.position <= upto)
     return (bytes(value) for value in tx.execute(query.order_by(in_events.c.position)).scalars())
+
+
+def all_in_events(tx: Connection) -> Iterator[tuple[str, int, bytes]]:
+    """Every received event, stream by stream in order."""
+    c = in_events.c
+    query = sa.select(in_streams.c.origin, c.position, c.bytes).join(in_streams, in_streams.c.stream == c.stream)
+    rows = tx.execution_options(stream_results=True).execute(query.order_by(c.stream, c.position))
+    return ((row.origin, row.position, bytes(row.bytes)) for row in rows)
 
 
 def entered_by(tx: Connection, stream: int, through: Instant) -> int:

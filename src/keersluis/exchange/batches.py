@@ -30,7 +30,8 @@ class Batch(msgspec.Struct, frozen=True, omit_defaults=True):
     """Events `first` … `first+len(events)-1` of one stream under one signed checkpoint (a signed note).
 
     No events: a heartbeat, nothing happened. `counts`: signed statement from the source's own system of record.
-    `timeline`: signed head of the sender's timeline, for the receiver to witness.
+    `timeline`: signed head of the sender's timeline, for the receiver to witness. `more`: part of a backlog, of which
+    the rest follows.
     """
 
     checkpoint: str
@@ -38,6 +39,7 @@ class Batch(msgspec.Struct, frozen=True, omit_defaults=True):
     events: list[msgspec.Raw]
     counts: str | None = None
     timeline: str | None = None
+    more: bool = False
 
 
 class Receipt(msgspec.Struct, frozen=True, omit_defaults=True):

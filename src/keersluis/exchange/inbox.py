@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from base64 import b64encode
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -217,6 +217,8 @@ def _moved(tx: Connection, arrival: _Arrival, moved: Moves | Stops, now: Instant
             body = {"origin": stream.origin, "watermark": format_instant(moved.to)}
             log.append(tx, at=now, room="exchange", kind="watermark.moved", body=body)
         return moved.to, None
+    if arrival.batch.more:
+        return stream.watermark, stream.stopped  # a part of a backlog: the count comes with the last of it
     reason = {
         "code": "counts.missing" if moved.stated is None else "counts.differ",
         "stated": moved.stated,
@@ -327,3 +329,8 @@ def _quarantined(tx: Connection, arrival: _Arrival, error: KeersluisError, now: 
 def watermarks(tx: Connection) -> dict[str, Instant]:
     """Until when each received stream is complete here, by kind path."""
     return {row.kind: row.watermark for row in _store.all_in_streams(tx)}
+
+
+def stored(tx: Connection) -> Iterator[tuple[str, int, bytes]]:
+    """(origin, position, bytes) of every event that was received, stream by stream in order: for comparison."""
+    return _store.all_in_events(tx)

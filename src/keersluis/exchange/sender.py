@@ -130,7 +130,10 @@ class Sender:
         note = sign_note(checkpoint.text(), self.ctx.signer)
         self.ctx.step(8)
         raws = [msgspec.Raw(bytes(event.bytes)) for event in events]
-        return Offer(promised, told.size, Batch(note, told.size + 1, raws, promised.counts, witness))
+        # a count of everything says nothing of a part of it
+        more = checkpoint.size < promised.size
+        counts = None if more else promised.counts
+        return Offer(promised, told.size, Batch(note, told.size + 1, raws, counts, witness, more))
 
     def _checkpoint(
         self, tx: Connection, promised: Promised, told: Frontier, events: Sequence[Any], before: Instant
