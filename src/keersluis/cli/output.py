@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Mapping
 from typing import Annotated, Any
@@ -12,6 +13,12 @@ import typer
 from keersluis.errors import Conflict, Incorrect, KeersluisError
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON value for programs.")]
+
+
+def language() -> str:
+    """The reader's language, from the environment as other programs have it: nl, or else en."""
+    asked = next((os.environ[name] for name in ("LC_ALL", "LC_MESSAGES", "LANG") if os.environ.get(name)), "")
+    return "nl" if asked.lower().startswith("nl") else "en"
 
 
 def emit(value: Any, as_json: bool, text: str = "") -> None:
