@@ -31,9 +31,8 @@ def test_verify_says_what_was_checked(node: Path, capsys: pytest.CaptureFixture[
 
 def test_verify_names_an_altered_entry_and_exits_1(node: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with sqlite3.connect(node / "node.db") as tx:
-        changed = tx.execute(
-            "UPDATE timeline_entries SET entry = CAST(replace(CAST(entry AS TEXT), 'police', 'nobody') AS BLOB) WHERE n = 7"
-        )
+        altered = "CAST(replace(CAST(entry AS TEXT), 'police', 'nobody') AS BLOB)"
+        changed = tx.execute(f"UPDATE timeline_entries SET entry = {altered} WHERE n = 7")
     assert changed.rowcount == 1
     assert run(["timeline", "verify", str(node / "node.db"), "--json"]) == 1
     told = json.loads(capsys.readouterr().out)
