@@ -70,6 +70,12 @@ def witness(path: Path, oin: str, seen: Path, at: Instant) -> None:
         store.write(lambda tx: log.witness(tx, note, keyring(), at))
 
 
+def head_sizes(path: Path) -> list[int]:
+    """How many entries each head covers."""
+    with attack(path) as db:
+        return [n for (n,) in db.execute("SELECT n FROM timeline_heads ORDER BY n")]
+
+
 def newest_head(path: Path) -> str:
     with node(path) as store, store.read() as tx:
         head = log.head(tx)
@@ -94,6 +100,7 @@ def write_chain(folder: Path) -> dict[str, Path]:
         at = START + (round_ + 1) * 2 * HOUR
         witness(paths[BETA], BETA, paths[ALPHA], at)
         witness(paths[ALPHA], ALPHA, paths[BETA], at)
+        witness(paths[ALPHA], ALPHA, paths[GAMMA], at)
         witness(paths[GAMMA], GAMMA, paths[BETA], at)
         grow(paths[ALPHA], ALPHA, (2, 1), start=at + HOUR)
     witness(paths[BETA], BETA, paths[ALPHA], START + 8 * HOUR)

@@ -100,7 +100,7 @@ def test_any_single_byte_flipped(export: Export, data: st.DataObject) -> None:
 def test_any_case_of_a_letter_flipped_in_a_note_or_hash(export: Export) -> None:
     """Where two spellings mean the same to a decoder (hexadecimal digits, names of fields), only one is accepted."""
     for number, line in enumerate(export.lines, start=1):
-        for at in range(0, len(line), 7):
+        for at in range(number % 5, len(line), 29):
             if line[at : at + 1].isalpha():
                 flipped = line[:at] + bytes([line[at] ^ 0x20]) + line[at + 1 :]
                 before, after = export.lines[: number - 1], export.lines[number:]

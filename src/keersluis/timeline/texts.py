@@ -47,7 +47,8 @@ class _Told:
 
     def count(self, *fields: str) -> int:
         """The first of `fields` that is there: a number, or how many a list has."""
-        value = next(self.body[field] for field in fields if field in self.body)
+        field = next((field for field in fields if field in self.body), fields[0])
+        value = self.body[field]
         return value if isinstance(value, int) else len(value)
 
     def moment(self, field: str) -> str:
@@ -306,3 +307,6 @@ _SENTENCES: Mapping[str, _Sentence] = {
     WITNESSED: _witnessed,
     CONTRADICTED: _contradicted,
 }
+
+KINDS = tuple(_SENTENCES)
+"""The kinds of entries that have a sentence of their own."""

@@ -1,0 +1,118 @@
+"""Every kind of entry and every finding is told in Dutch and in English."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from keersluis import timeline
+from keersluis.chain import load_chain
+from keersluis.timeline import Entry, Finding, LogReport, Report, texts, verdicts
+from timeline.logs import ALPHA, START
+
+CHAIN = load_chain("nl-justice")
+STREAM = next(kind for kind in CHAIN.kinds.values() if kind.action != "answer")
+OIN = CHAIN.organisations[STREAM.source].oin
+ORIGIN, TIME = f"{OIN}/{STREAM.path}/1", "2025-07-17T04:00:00Z"
+GATE = {
+    "peer": "*",
+    "direction": "in",
+    "kind": "*",
+    "state": "closed",
+    "rate": None,
+    "who": "duty officer",
+    "why": "abuse",
+}
+
+BODIES: list[tuple[str, dict[str, Any], str]] = [
+    ("gate.moved", GATE, "duty officer closed the gate for all that comes in: abuse"),
+    ("gate.moved", GATE | {"state": "metered", "rate": 2.5}, "at 2.5 events a second: abuse"),
+    ("gate.moved", GATE | {"state": "open", "direction": "out"}, "duty officer opened the gate for all that goes out"),
+    ("gate.moved", GATE | {"peer": STREAM.source}, f"the gate from {CHAIN.organisations[STREAM.source].name['en']}"),
+    ("gate.moved", GATE | {"kind": STREAM.path}, f"the gate for {STREAM.title['en']} from all"),
+    ("batch.offered", {"origin": ORIGIN, "to": STREAM.source, "from": 1, "through": 1500}, "Events 1 to 1,500 of"),
+    ("batch.applied", {"origin": ORIGIN, "from": 1, "through": 9, "watermark": TIME}, "complete through 17 July 06:00"),
+    ("batch.receipted", {"origin": ORIGIN, "by": STREAM.source, "size": 9}, "up to event 9"),
+    (
+        "batch.quarantined",
+        {"origin": ORIGIN, "code": "batch.wrong-root", "place": "4"},
+        "quarantine (batch.wrong-root)",
+    ),
+    ("watermark.moved", {"origin": ORIGIN, "watermark": TIME}, "goes on"),
+    ("watermark.stopped", {"origin": ORIGIN, "watermark": TIME, "stated": 9, "received": 7}, "counted 9, 7 came"),
+    ("watermark.stopped", {"origin": ORIGIN, "watermark": TIME, "code": "x"}, "stands still at 17 July 06:00."),
+    ("promise.broken", {"origin": ORIGIN, "count": 2, "events": ["a", "b"], "promised": TIME}, "2 acts of before"),
+    ("promise.broken", {"kind": STREAM.path, "count": 1, "events": ["a"], "promised": TIME}, "1 act of before"),
+    ("gap.declared", {"kind": STREAM.path, "since": TIME, "until": TIME}, "A gap was found"),
+    ("gap.filled", {"kind": STREAM.path, "since": TIME, "until": TIME}, "is filled"),
+    ("lookup", {"who": OIN, "name": "x", "records": [["a", "b", "c"]]}, "1 look-up for"),
+    ("answer.given", {"asker": STREAM.source, "answers": ["1", "2"]}, "2 answers given to"),
+    ("decision.taken", {"decisions": ["1"]}, "1 decision taken."),
+    ("decision.settled", {"count": 3}, "3 decisions settled."),
+    ("decision.revisit", {"count": 1}, "1 decision must be looked at again."),
+    ("revisit.closed", {"decision": "1", "who": "duty officer", "why": "nothing changes"}, "nothing changes"),
+    ("clock.started", {}, "started"),
+    ("key.rotated", {"oin": OIN}, "signs with a new key"),
+    ("intake.waiting", {"count": 2, "kinds": [STREAM.path]}, "2 acts wait to be entered"),
+    ("counts.stated", {"kind": STREAM.path, "count": 4, "through": TIME}, "counts 4 acts through"),
+    ("head.witnessed", {"of": f"{OIN}/timeline/1", "size": 40, "note": ""}, "with 40 entries"),
+    ("head.contradicted", {"of": f"{OIN}/timeline/1", "why": "other-root"}, "cannot both be true"),
+]
+
+
+def entry(kind: str, body: dict[str, Any]) -> Entry:
+    return Entry(1, START, "exchange", kind, 0, body)
+
+
+@pytest.mark.parametrize(("kind", "body", "part"), BODIES)
+def test_an_entry_is_told_in_both_languages(kind: str, body: dict[str, Any], part: str) -> None:
+    english, dutch = (texts.sentence(entry(kind, body), language, CHAIN) for language in ("en", "nl"))
+    assert part in english
+    assert dutch != english
+    assert OIN not in english
+    assert texts.sentence(entry(kind, body), "en")
+
+
+def test_every_kind_of_entry_has_a_sentence() -> None:
+    assert {kind for kind, _body, _part in BODIES} == set(texts.KINDS)
+
+
+@pytest.mark.parametrize("kind", ["of.a.later.version", *texts.KINDS])
+def test_an_entry_with_an_unforeseen_body_is_told_in_less_detail(kind: str) -> None:
+    for body in ({}, {"origin": 5, "watermark": "soon", "from": None, "peer": [], "kinds": 3}):
+        assert texts.sentence(entry(kind, body), "nl", CHAIN)
+
+
+def test_every_finding_has_a_sentence() -> None:
+    """Every code that the source raises, and no other."""
+    folder = Path(timeline.__file__).parent
+    sources = "".join((folder / name).read_text(encoding="utf-8") for name in ("audit.py", "verify.py"))
+    raised = set(re.findall(r'(?:add|Finding)\(\s*"(timeline\.[a-z-]+)"', sources))
+    raised |= set(re.findall(r'code = "(timeline\.[a-z-]+)"', sources))
+    raised |= {"timeline.entry-unreadable", "timeline.entry-removed"}
+    raised |= {f"timeline.{what}-miscounted" for what in ("entries", "heads", "witnessed")}
+    assert verdicts.codes() == raised
+
+
+@pytest.mark.parametrize("code", sorted(verdicts.codes()))
+def test_a_finding_is_told_in_both_languages(code: str) -> None:
+    facts = {"why": "x", "of": ALPHA, "by": ALPHA, "since": "4", "said": "4", "there": "5"}
+    finding = Finding(code, ALPHA, "entry", 17, 17, facts)
+    english, dutch = (verdicts.finding_sentence(finding, language) for language in ("en", "nl"))
+    assert english.startswith("entry 17: ")
+    assert dutch.startswith("regel 17: ")
+    assert english.split(": ", 1)[1] != dutch.split(": ", 1)[1]
+    assert "{" not in english + dutch
+
+
+def test_a_report_is_told_with_its_counts() -> None:
+    good = LogReport(ALPHA, "node.db", 1200, 30, 0, ())
+    bad = LogReport(ALPHA, "node.db", 1200, 30, 0, (Finding("timeline.entry-altered", ALPHA, "entry", 4, 6),), 2)
+    assert verdicts.report_sentence(Report((good,)), "en").startswith(
+        "1,200 entries and 30 signed heads checked: nothing"
+    )
+    assert verdicts.report_sentence(Report((good, bad)), "nl").endswith("3 dingen kloppen niet.")
+    assert bad.findings[0].place == "entries 4-6"
