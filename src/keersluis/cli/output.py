@@ -12,6 +12,9 @@ import typer
 
 from keersluis.errors import Conflict, Incorrect, KeersluisError
 
+MOST_FAULTS = 100
+"""So many at once on standard error; the rest is counted."""
+
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON value for programs.")]
 
 
@@ -45,6 +48,8 @@ def fail(error: KeersluisError, as_json: bool) -> int:
     if as_json:
         typer.echo(json.dumps(error.problem(), ensure_ascii=False, default=str))
     sentences = error.faults if isinstance(error, Incorrect) and error.faults else [str(error)]
+    if len(sentences) > MOST_FAULTS:
+        sentences = [*sentences[:MOST_FAULTS], f"and {len(sentences) - MOST_FAULTS} more"]
     for sentence in sentences:
         print(f"keersluis: {sentence}", file=sys.stderr)
     return 2 if isinstance(error, Incorrect | Conflict) else 1

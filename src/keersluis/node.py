@@ -1,0 +1,59 @@
+"""One organisation's node as a process: `python -m keersluis.node` serves it until it is told to stop.
+
+Started by `keersluis up`, by the demo and by a replay. With `--clock FILE` its time is the file's and it sends only
+when told to; without, it runs on the machine's clock and sends by itself.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import signal
+from pathlib import Path
+
+from keersluis.chain import load_chain
+from keersluis.exchange.wire import Wire
+from keersluis.service import Node, open_node
+from keersluis.times import Clock, FileClock, SystemClock
+from keersluis.worker import Worker
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Serve one node. `addresses.json` in the home says where each organisation listens."""
+    parser = argparse.ArgumentParser(prog="keersluis.node", description="serve one organisation of a chain")
+    parser.add_argument("chain", help="chain folder, or the name of a shipped one")
+    parser.add_argument("organisation")
+    parser.add_argument("home", type=Path)
+    parser.add_argument("--clock", type=Path, help="file of a shared virtual clock")
+    parser.add_argument("--database", help="SQLAlchemy URL; default an SQLite file in the home")
+    asked = parser.parse_args(arguments)
+    addresses = json.loads((asked.home / "addresses.json").read_text())
+    clock: Clock = FileClock(asked.clock) if asked.clock else SystemClock()
+    wire = Wire(addresses)
+    node = open_node(load_chain(asked.chain), asked.organisation, asked.home, clock, wire, url=asked.database)
+    port = int(addresses[asked.organisation].rsplit(":", 1)[1])
+    try:
+        asyncio.run(_serve(node, port, virtual=asked.clock is not None))
+    finally:
+        wire.close()
+        node.close()
+
+
+async def _serve(node: Node, port: int, *, virtual: bool) -> None:
+    from keersluis.web.app import node_app
+    from keersluis.web.serve import serve
+
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    worker = None if virtual else Worker(node)
+    if worker:
+        worker.start()
+    await serve(node_app(node), port, stop)
+    if worker:
+        worker.stop()
+
+
+if __name__ == "__main__":
+    main()

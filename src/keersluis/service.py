@@ -1,0 +1,284 @@
+"""One organisation's node: opens the store and wires the rooms. The only wiring."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection
+
+from keersluis.chain import Chain, Organisation
+from keersluis.context import Context
+from keersluis.decisions import desk as decisions
+from keersluis.errors import Incorrect, KeersluisError, Untrusted
+from keersluis.exchange import gatekeeper, inbox, outbox, questions
+from keersluis.exchange.batches import Batch, Outcome, Outcomes, Parcel, Receipt, decode, encode
+from keersluis.exchange.envelope import Received
+from keersluis.exchange.gates import GateOrder
+from keersluis.exchange.outbox import Accepted
+from keersluis.exchange.sender import Link, Sender, Sent
+from keersluis.identity import KeyRing, KeysAt, generate_key, load_key
+from keersluis.register import desk as register
+from keersluis.register.answers import Answer, Question
+from keersluis.signing import Signer
+from keersluis.storage import Store, open_store
+from keersluis.timeline import log
+from keersluis.times import Clock, Instant, parse_instant
+
+
+@dataclass
+class Pumped:
+    """What one round of sending came to, per peer."""
+
+    sent: dict[str, Sent] = field(default_factory=dict)
+
+    @property
+    def events(self) -> int:
+        return sum(sent.events for sent in self.sent.values())
+
+
+class Node:
+    """An organisation at work. Every method is synchronous, may be called from any thread, and returns when what it
+    says is durable."""
+
+    def __init__(
+        self,
+        chain: Chain,
+        me: Organisation,
+        store: Store,
+        signer: Signer,
+        keyring: KeyRing,
+        clock: Clock,
+        link: Link,
+        secret: bytes,
+    ) -> None:
+        self.chain, self.me, self.store, self.clock, self.link = chain, me, store, clock, link
+        self.ctx = Context(chain, me, signer, keyring, clock, self._publish, secret)
+        self.policies = decisions.policies_of(chain) if "decider" in me.roles else {}
+        self._unsaid = "register" in me.roles  # watermarks may have moved of which the askers were not told
+        store.before_commit.append(self._seal)
+        peers = {r for kind in chain.kinds.values() if kind.source == me.key for r in kind.receivers}
+        self.senders = {peer: Sender(store, self.ctx, link, peer) for peer in sorted(peers)}
+
+    def _seal(self, tx: Connection) -> None:
+        """One signed head over the entries of each commit (P5)."""
+        log.seal(tx, self.ctx.signer, self.clock.now())
+
+    # -- the source's side -------------------------------------------------------------------------------------
+
+    def accept(self, events: Sequence[bytes]) -> list[Accepted]:
+        """Steps 1-6: returns when all `events` are durable; all or nothing."""
+        accepted = self.store.write(lambda tx: outbox.accept(tx, self.ctx, events, self.clock.now()))
+        self.ctx.step(6)
+        return accepted
+
+    def register_waiting(self, items: Sequence[tuple[str, str, str, str]]) -> int:
+        """Acts known to wait for entry: (kind, event id, occurred, channel)."""
+        return self.store.write(lambda tx: outbox.register_waiting(tx, self.ctx, items, self.clock.now()))
+
+    def state_counts(self, stated: Sequence[tuple[str, Instant, int]]) -> None:
+        """What the organisation's own system of record counts: (kind, through source time, how many)."""
+        self.store.write(lambda tx: outbox.state_counts(tx, self.ctx, stated))
+
+    def pump(self, *, heartbeat: bool = True, peers: Sequence[str] | None = None) -> Pumped:
+        """Steps 7-13 towards `peers` (all by default): say what became complete, promise, offer, take receipts."""
+        promises = self.store.write(self._prepare)
+        pumped = Pumped()
+        for peer in self.senders if peers is None else peers:
+            pumped.sent[peer] = self.senders[peer].send_all(promises, heartbeat=heartbeat)
+        return pumped
+
+    def waits_for(self, peer: str) -> bool:
+        """Whether something that may cross waits for `peer`, or is yet to be said to it."""
+        if self._unsaid:
+            return True
+        with self.store.read() as tx:
+            return outbox.waits(tx, self.ctx, peer)
+
+    def _prepare(self, tx: Connection) -> list[outbox.Promised]:
+        self._unsaid = False
+        if "register" in self.me.roles:
+            register.watermarks_moved(tx, self.ctx, inbox.watermarks(tx), self.clock.now())
+        return outbox.make_promises(tx, self.ctx, self.clock.now())
+
+    def _publish(self, tx: Connection, kind: str, event_id: str, occurred: Instant, data: Mapping[str, Any]) -> None:
+        event = outbox.own_event(self.ctx, kind, event_id, occurred, data)
+        outbox.accept(tx, self.ctx, [event], self.clock.now())
+
+    # -- the receiver's side -----------------------------------------------------------------------------------
+
+    def receive(self, body: bytes) -> bytes:
+        """Steps 10-12: a peer's parcel -> an outcome for each batch. Raises Incorrect when it cannot be read."""
+        batches = decode(body, Parcel).batches
+        futures = [self.store.submit(partial(self._receive, batch)) for batch in batches]
+        outcomes = [_outcome(future) for future in futures]
+        self._unsaid = "register" in self.me.roles
+        self.ctx.step(12)
+        return encode(Outcomes(outcomes))
+
+    def _receive(self, batch: Batch, tx: Connection) -> Receipt | inbox.Refused:
+        return inbox.receive(tx, self.ctx, batch, self._apply, self.clock.now())
+
+    def _apply(self, tx: Connection, events: Sequence[Received], now: Instant) -> None:
+        """Step 11's handler: facts go to the register, ends of answers to the decisions that rest on them."""
+        if not events:
+            return
+        if events[0].kind.action == "answer":
+            decisions.apply(tx, self.ctx, events, now)
+        else:
+            register.apply(tx, self.ctx, events, now)
+
+    # -- questions, answers, decisions -------------------------------------------------------------------------
+
+    def answer(self, message: bytes) -> bytes:
+        """A decider's signed questions -> the signed answers, owed their end. Look-ups are durable before it leaves."""
+        oin, payload = questions.opened(message, "questions", self._keys())
+        asker = self.chain.organisation_by_oin(oin)
+        try:
+            asked = msgspec.json.decode(payload, type=list[Question])
+        except msgspec.MsgspecError as error:
+            raise Incorrect("question.unreadable", expected="a list of questions", got=str(error)) from None
+        answers = self.store.write(lambda tx: self._answers(tx, asker.key, asked))
+        return questions.sign(answers, "answers", self.ctx.signer)
+
+    def _answers(self, tx: Connection, asker: str, asked: Sequence[Question]) -> list[Answer]:
+        now = self.clock.now()
+        gatekeeper.admit(tx, asker, "in", "question", len(asked), now)
+        gatekeeper.admit(tx, asker, "out", "answer", len(asked), now)
+        return register.answer(tx, self.ctx, asker, asked, inbox.watermarks(tx), now)
+
+    def decide(self, requests: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+        """Take decisions on answers of the register: asks, evaluates, stores. Idempotent by the requests' ids.
+
+        Raises Incorrect naming every fault, Unavailable when the register cannot be asked: then nothing is decided
+        and nothing is stored.
+        """
+        asked = decisions.questions_for(self.chain, self.policies, requests, self.clock.now())
+        requests = [{**request, "moment": each.moment} for request, each in zip(requests, asked, strict=True)]
+        peer = self.chain.register
+        self.store.write(partial(self._asking, peer.key, len(asked)))
+        message = self.link.send(peer.key, questions.QUESTIONS, questions.sign(asked, "questions", self.ctx.signer))
+        oin, payload = questions.opened(message, "answers", self._keys())
+        if oin != peer.oin:
+            raise Untrusted("answer.not-from-register", expected=f"a signature of {peer.oin}", got=oin)
+        answers = msgspec.json.decode(payload, type=list[msgspec.Raw])
+        taken = self.store.write(partial(self._decided, requests, answers, questions.digest(message)))
+        return [decision.document(self.policies[decision.policy]) for decision in taken]
+
+    def _asking(self, peer: str, number: int, tx: Connection) -> None:
+        now = self.clock.now()
+        gatekeeper.admit(tx, peer, "out", "question", number, now)
+        gatekeeper.admit(tx, peer, "in", "answer", number, now)
+
+    def _decided(
+        self, requests: Sequence[Mapping[str, Any]], answers: Sequence[msgspec.Raw], digest: str, tx: Connection
+    ) -> list[decisions.Decision]:
+        now = self.clock.now()
+        gatekeeper.allowance(tx, self.chain.register.key, "in", "answer", now)  # closed meanwhile: nothing crosses (P4)
+        return decisions.take(tx, self.ctx, requests, answers, digest, now)
+
+    def decision(self, decision: str) -> dict[str, Any]:
+        """One decision, what it rests on, and what became of it. Raises Incorrect `decisions.unknown`."""
+        with self.store.read() as tx:
+            found = decisions.get_known(tx, decision)
+            return found.document(self.policies[found.policy]) | {"basis": decisions.basis_of(tx, decision)}
+
+    def decision_counts(self) -> dict[str, int]:
+        """How many decisions are in which state."""
+        with self.store.read() as tx:
+            return decisions.counts(tx)
+
+    def revisits(self, limit: int) -> list[dict[str, Any]]:
+        """What lies on the desk, worst first."""
+        with self.store.read() as tx:
+            return decisions.revisit_list(tx, self.ctx, limit)
+
+    def close_revisit(self, decision: str, who: str, why: str, *, undo: bool = False) -> dict[str, Any]:
+        """A revisit has been dealt with (or, with `undo`, had not been)."""
+        act = decisions.undo_close if undo else decisions.close_revisit
+        found = self.store.write(lambda tx: act(tx, self.ctx, decision, who, why, self.clock.now()))
+        return found.document(self.policies[found.policy])
+
+    def look_up(self, subject: str, who: str, purpose: str, valid_at: str | None, known_at: str | None) -> Any:
+        """What the register holds of one person, recorded before it is read; the moments are RFC 3339."""
+        at = [None if text is None else parse_instant(text) for text in (valid_at, known_at)]
+        return self.store.write(
+            lambda tx: register.look_up(tx, self.ctx, subject, who, purpose, at[0], at[1], self.clock.now())
+        )
+
+    def _keys(self) -> KeysAt:
+        """Whose word counts now: not that of a key that was rotated or revoked."""
+        return self.ctx.keyring.at(self.clock.now())
+
+    # -- gates -------------------------------------------------------------------------------------------------
+
+    def order_gate(self, orders: Sequence[GateOrder]) -> None:
+        """Move gates; from the return on the orders stand (P4)."""
+
+        def move(tx: Connection) -> None:
+            for order in orders:
+                gatekeeper.move(tx, self.ctx, order)
+
+        self.store.write(move)
+
+    def close(self) -> None:
+        """Finish what is under way and close the store."""
+        self.store.close()
+
+
+def _outcome(future: Future[Receipt | inbox.Refused]) -> Outcome:
+    """A receipt, or the problem for which a batch was not applied."""
+    try:
+        result = future.result()
+    except KeersluisError as error:
+        return Outcome(problem=error.problem())
+    return Outcome(receipt=result) if isinstance(result, Receipt) else Outcome(problem=result.error.problem())
+
+
+def open_node(
+    chain: Chain,
+    organisation: str,
+    home: Path,
+    clock: Clock,
+    link: Link,
+    *,
+    url: str | None = None,
+    inline: bool = False,
+) -> Node:
+    """Open the node of `organisation` in the working directory `home` (see `make_home`).
+
+    `url`: SQLAlchemy database URL; default an SQLite file in the home. Raises Incorrect `service.unknown-organisation`.
+    """
+    me = chain.organisations.get(organisation)
+    if me is None or not me.node:
+        expected = ", ".join(each.key for each in chain.nodes)
+        raise Incorrect("service.unknown-organisation", expected=f"one of {expected}", got=repr(organisation))
+    signer = load_key(home / organisation, me.oin)
+    keyring = KeyRing.load(home / "keys.json")
+    secret = (home / organisation / "secret").read_bytes()
+    store = open_store(url or f"sqlite:///{home / organisation / 'node.db'}", MIGRATIONS, inline=inline)
+    return Node(chain, me, store, signer, keyring, clock, link, secret)
+
+
+MIGRATIONS = [log.MIGRATIONS, outbox.MIGRATIONS, register.MIGRATIONS, decisions.MIGRATIONS]
+
+
+def make_home(chain: Chain, home: Path) -> None:
+    """Make a working directory: a key for each node, the ring of public keys, a secret each. Nothing is overwritten."""
+    home.mkdir(parents=True, exist_ok=True)
+    if (home / "keys.json").exists():
+        return
+    ring = KeyRing()
+    for me in chain.nodes:
+        signer = generate_key(home / me.key, me.oin)
+        ring.add(me.oin, signer.public)
+        secret = home / me.key / "secret"
+        secret.touch(mode=0o600)
+        secret.write_bytes(secrets.token_bytes(32))
+    ring.save(home / "keys.json")

@@ -1,0 +1,256 @@
+"""Leads a chain of nodes, each a process of its own with HTTP on loopback, on one virtual clock.
+
+The feed is cut in ticks. In each tick the clock is set, every organisation gets its items over its public API, the
+sources send, the deciders ask, and the register says what became complete.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from keersluis.chain import Chain
+from keersluis.errors import Fault, Unavailable
+from keersluis.exchange.wire import Wire
+from keersluis.service import make_home
+from keersluis.simulation.feed import Ask, Counts, Feed, GateOrder, Item, Publish, Waiting
+from keersluis.times import FileClock, Instant, format_instant
+from keersluis.web.serve import free_port
+
+PUBLISH_AT_ONCE = 2000
+"""The most events in one publishing request."""
+
+ASK_AT_ONCE = 200
+"""The most decisions in one request."""
+
+START_WITHIN = 60.0
+"""Seconds in which every node must answer."""
+
+
+class Nodes:
+    """The processes of a chain, started here and ended here, by their process ids."""
+
+    def __init__(self, chain: Chain, home: Path, start: Instant | None) -> None:
+        self.chain, self.home = chain, home
+        make_home(chain, home)
+        self.clock = FileClock(home / "clock", start) if start is not None else None
+        self.addresses = _addresses(chain, home)
+        self.wire = Wire(self.addresses, timeout=600.0)
+        self._peak: dict[int, int] = {}
+        self._processes: dict[str, subprocess.Popen[bytes]] = {}
+
+    def start(self) -> None:
+        """Start every node and wait until all answer. Raises Unavailable `nodes.not-started` with its last words."""
+        for me in self.chain.nodes:
+            self._processes[me.key] = self._spawn(me.key)
+        deadline = time.monotonic() + START_WITHIN
+        for key in self._processes:
+            self._wait_for(key, deadline)
+
+    def _spawn(self, key: str) -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-m", "keersluis.node", str(self.chain.folder), key, str(self.home)]
+        if self.clock is not None:
+            command += ["--clock", str(self.home / "clock")]
+        log = (self.home / key / "node.log").open("ab")
+        with log:
+            return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
+
+    def _wait_for(self, key: str, deadline: float) -> None:
+        while True:
+            try:
+                self.wire.get(key, "/v0/stand")
+            except Unavailable:
+                if self._processes[key].poll() is not None or time.monotonic() > deadline:
+                    words = (self.home / key / "node.log").read_text(errors="replace")[-800:]
+                    self.stop()
+                    raise Unavailable(
+                        "nodes.not-started", expected=f"node {key} to answer", got=words.strip()
+                    ) from None
+                time.sleep(0.05)
+            else:
+                return
+
+    def peak_rss_mib(self) -> float:
+        """The sum of the greatest resident memory of each process so far, this one included, in MiB."""
+        for process in self._processes.values():
+            self._peak[process.pid] = max(self._peak.get(process.pid, 0), _peak_kib(process.pid))
+        return (sum(self._peak.values()) + _peak_kib(os.getpid())) / 1024
+
+    def stop(self) -> None:
+        """End every process that was started here."""
+        self.peak_rss_mib()
+        for process in self._processes.values():
+            process.terminate()
+        for process in self._processes.values():
+            try:
+                process.wait(timeout=30)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+        self.wire.close()
+
+
+def _addresses(chain: Chain, home: Path) -> dict[str, str]:
+    """Where each node listens; chosen once and kept in the home."""
+    path = home / "addresses.json"
+    if not path.exists():
+        ports: set[int] = set()
+        while len(ports) < len(chain.nodes):
+            ports.add(free_port())
+        chosen = {me.key: f"http://127.0.0.1:{port}" for me, port in zip(chain.nodes, sorted(ports), strict=True)}
+        path.write_text(json.dumps(chosen, indent=2))
+    addresses: dict[str, str] = json.loads(path.read_text())
+    return addresses
+
+
+def _peak_kib(pid: int) -> int:
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) for line in lines if line.startswith("VmHWM")), 0)
+
+
+@dataclass
+class Played:
+    """How a feed went: what the publishers were told, and how long it took."""
+
+    published: int = 0
+    accepted: int = 0
+    asked: int = 0
+    ticks: int = 0
+    seconds: float = 0.0
+
+
+Progress = Callable[[Instant, Played], None]
+
+
+class Player:
+    """Plays a feed on a chain of nodes, a tick at a time."""
+
+    def __init__(self, nodes: Nodes, feed: Feed, *, cut: bool) -> None:
+        self.nodes, self.feed, self.played = nodes, feed, Played()
+        self._ticks = _ticks(feed, feed.items(cut))
+        self._pool = ThreadPoolExecutor(max_workers=8)
+        self.now = feed.start
+
+    def play(self, progress: Progress = lambda _at, _played: None) -> Played:
+        """Play to the end."""
+        while self.step():
+            progress(self.now, self.played)
+        return self.played
+
+    def step(self) -> bool:
+        """Play one tick; False when the feed has ended."""
+        following = next(self._ticks, None)
+        if following is None:
+            self._pool.shutdown()
+            return False
+        started = time.monotonic()
+        at, items = following
+        if self.nodes.clock is None:
+            raise Fault("conductor.real-clock", expected="nodes on a virtual clock", got="the machine's clock")
+        self.nodes.clock.set(at)
+        self.now = at
+        self._tick(at, items)
+        self.played.ticks += 1
+        self.played.seconds += time.monotonic() - started
+        return True
+
+    def _tick(self, _at: Instant, items: list[Item]) -> None:
+        by_organisation: dict[str, list[Item]] = {}
+        asks: dict[str, list[dict[str, Any]]] = {}
+        for item in items:
+            if isinstance(item, Ask):
+                asks.setdefault(item.organisation, []).append(item.request)
+            else:
+                by_organisation.setdefault(item.organisation, []).append(item)
+        register = self.nodes.chain.register.key
+        sources = [each.key for each in self.nodes.chain.nodes if "source" in each.roles]
+        self._together(self._feed, by_organisation.items())
+        self._together(self._send, ((key,) for key in sources if key != register))
+        self._together(self._ask, asks.items())
+        self._send(register)
+
+    def _together(self, work: Callable[..., None], calls: Iterable[tuple[Any, ...]]) -> None:
+        for future in [self._pool.submit(work, *call) for call in calls]:
+            future.result()
+
+    def _send(self, key: str) -> None:
+        self.nodes.wire.send(key, "/v0/uitwisseling/_verzend", b"")
+
+    def _feed(self, key: str, items: list[Item]) -> None:
+        """One organisation's items of a tick: gates, paper, counts, and then the acts that it entered."""
+        for item in items:
+            if isinstance(item, GateOrder):
+                self._post(key, "/v0/poorten", _order(item))
+        waiting = [
+            {"soort": i.kind, "id": i.event_id, "gebeurd": i.occurred, "kanaal": i.channel}
+            for i in items
+            if isinstance(i, Waiting)
+        ]
+        if waiting:
+            self._post(key, "/v0/inname/wachtend", waiting)
+        events = [item.event for item in items if isinstance(item, Publish)]
+        for first in range(0, len(events), PUBLISH_AT_ONCE):
+            self._publish(key, events[first : first + PUBLISH_AT_ONCE])
+        counts = {i.kind: i for i in items if isinstance(i, Counts)}.values()
+        if counts:
+            told = [{"soort": c.kind, "tot": format_instant(c.through), "aantal": c.count} for c in counts]
+            self._post(key, "/v0/tellingen", told)
+
+    def _publish(self, key: str, events: list[bytes]) -> None:
+        answer = self.nodes.wire.send(key, "/v0/gebeurtenissen", b"[" + b",".join(events) + b"]")
+        self.played.published += len(events)
+        self.played.accepted += len(msgspec.json.decode(answer)["accepted"])
+
+    def _ask(self, key: str, requests: list[dict[str, Any]]) -> None:
+        for first in range(0, len(requests), ASK_AT_ONCE):
+            self._post(key, "/v0/beslissingen", requests[first : first + ASK_AT_ONCE])
+        self.played.asked += len(requests)
+
+    def _post(self, key: str, path: str, body: Any) -> None:
+        self.nodes.wire.send(key, path, msgspec.json.encode(body))
+
+
+def _order(item: GateOrder) -> dict[str, Any]:
+    order = {
+        "peer": item.peer,
+        "richting": {"out": "uit"}.get(item.direction, item.direction),
+        "soort": item.kind,
+        "stand": item.state,
+        "tempo": item.rate,
+        "wie": item.who,
+        "waarom": item.why,
+        "tot": item.until,
+        "bewijs": item.evidence or None,
+    }
+    return {name: value for name, value in order.items() if value is not None}
+
+
+def _ticks(feed: Feed, items: Iterator[Item]) -> Iterator[tuple[Instant, list[Item]]]:
+    """The feed in ticks: each with what happened since the last, up to and including its own moment.
+
+    After the end go as many empty ticks as the slowest kind needs for its last promise to cover the end.
+    """
+    held: Item | None = next(items, None)
+    slowest = max(kind.lag for kind in feed.chain.kinds.values())
+    last = feed.end + slowest + 3 * feed.tick + 2 * 86_400_000_000
+    at = feed.start
+    while at <= last or held is not None:
+        batch: list[Item] = []
+        while held is not None and held.at <= at:
+            batch.append(held)
+            held = next(items, None)
+        yield at, batch
+        at += feed.tick

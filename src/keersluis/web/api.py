@@ -1,0 +1,227 @@
+"""A node's HTTP API: Dutch resource names, `/v0`, problems as RFC 9457. Thin: every handler calls one method."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+import msgspec
+from litestar import Request, Response, Router, get, post
+from litestar.handlers import HTTPRouteHandler
+
+from keersluis import status
+from keersluis.errors import Incorrect, KeersluisError
+from keersluis.exchange.gates import GateOrder
+from keersluis.service import Node
+from keersluis.times import parse_instant
+
+T = TypeVar("T")
+
+PREFIX = "/v0"
+API_VERSION = "0.1.0"
+MAX_BODY = 64 * 1024 * 1024
+HEADERS = {"API-Version": API_VERSION, "Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+
+
+class GateRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """An order for a gate. `richting` in, uit or * (both)."""
+
+    peer: str
+    richting: str
+    soort: str
+    stand: str
+    wie: str
+    waarom: str
+    tempo: float | None = None
+    tot: str | None = None
+    bewijs: str | None = None
+
+
+class WaitingItem(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """An act that is known to wait for entry."""
+
+    soort: str
+    id: str
+    gebeurd: str
+    kanaal: str = "papier"
+
+
+class CountsStatement(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What the organisation's own system of record counts, from the beginning through a source time."""
+
+    soort: str
+    tot: str
+    aantal: int
+
+
+class LookUp(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A look-up of one person by a member of staff."""
+
+    onderwerp: str
+    wie: str
+    doel: str
+    geldigOp: str | None = None  # noqa: N815, the standard's own name
+    beschikbaarOp: str | None = None  # noqa: N815, the standard's own name
+
+
+class Closing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Somebody has dealt with a revisit."""
+
+    wie: str
+    waarom: str
+    ongedaan: bool = False
+
+
+def read_as(body: bytes, what: type[T]) -> T:
+    """Raises Incorrect `api.unreadable`, naming the field."""
+    try:
+        return msgspec.json.decode(body, type=what)
+    except msgspec.MsgspecError as error:
+        raise Incorrect("api.unreadable", expected="a body as /openapi.json says", got=str(error)) from None
+
+
+def problem_response(_request: Request[Any, Any, Any], error: KeersluisError) -> Response[bytes]:
+    """RFC 9457. A metered gate is 429, a closed one 503; both say when to try again."""
+    code = 429 if error.code == "gate.metered" else error.status
+    headers = dict(HEADERS)
+    if "retry_after" in error.facts:
+        headers["Retry-After"] = str(error.facts["retry_after"])
+    body = msgspec.json.encode(error.problem() | {"status": code})
+    return Response(body, status_code=code, media_type="application/problem+json", headers=headers)
+
+
+def said(value: Any, code: int = 200) -> Response[bytes]:
+    """A JSON answer."""
+    body = value if isinstance(value, bytes) else msgspec.json.encode(value)
+    return Response(body, status_code=code, media_type="application/json", headers=HEADERS)
+
+
+async def _off(work: Callable[[], T]) -> T:
+    """Run blocking work outside the event loop."""
+    return await asyncio.to_thread(work)
+
+
+def gate_orders(request: GateRequest, now: int) -> list[GateOrder]:
+    """One order, or two where both directions are meant."""
+    directions = ("in", "out") if request.richting == "*" else ({"uit": "out"}.get(request.richting, request.richting),)
+    rest = (request.tempo, request.tot, request.bewijs)
+    return [
+        GateOrder(now, request.peer, each, request.soort, request.stand, request.wie, request.waarom, *rest)  # type: ignore[arg-type]
+        for each in directions
+    ]
+
+
+def exchange_handlers(node: Node) -> Sequence[HTTPRouteHandler]:
+    """Publishing, the wire between nodes, gates, paper and counts."""
+
+    @post("/gebeurtenissen", status_code=200, summary="Accept events (CloudEvents, one or a list)")
+    async def publish(request: Request[Any, Any, Any]) -> Response[bytes]:
+        body = (await request.body()).lstrip()
+        raws = read_as(body, list[msgspec.Raw]) if body.startswith(b"[") else [msgspec.Raw(body)]
+        accepted = await _off(lambda: node.accept([bytes(raw) for raw in raws]))
+        return said({"accepted": accepted})
+
+    @post("/uitwisseling/partijen", status_code=200, summary="Receive batches of a peer's streams")
+    async def receive(request: Request[Any, Any, Any]) -> Response[bytes]:
+        body = await request.body()
+        return said(await _off(lambda: node.receive(body)))
+
+    @post("/uitwisseling/_verzend", status_code=200, summary="Send what waits, and a heartbeat, now")
+    async def pump() -> Response[bytes]:
+        return said((await _off(node.pump)).sent)
+
+    @post("/poorten", status_code=200, summary="Move a gate")
+    async def order(request: Request[Any, Any, Any]) -> Response[bytes]:
+        orders = gate_orders(read_as(await request.body(), GateRequest), node.clock.now())
+        await _off(lambda: node.order_gate(orders))
+        return said({"moved": orders})
+
+    @post("/inname/wachtend", status_code=200, summary="Register acts that wait for entry")
+    async def waiting(request: Request[Any, Any, Any]) -> Response[bytes]:
+        items = read_as(await request.body(), list[WaitingItem])
+        rows = [(item.soort, item.id, item.gebeurd, item.kanaal) for item in items]
+        return said({"registered": await _off(lambda: node.register_waiting(rows))})
+
+    @post("/tellingen", status_code=200, summary="State the counts of the system of record")
+    async def counts(request: Request[Any, Any, Any]) -> Response[bytes]:
+        stated = [
+            (c.soort, parse_instant(c.tot), c.aantal) for c in read_as(await request.body(), list[CountsStatement])
+        ]
+        await _off(lambda: node.state_counts(stated))
+        return said({"stated": len(stated)})
+
+    return [publish, receive, pump, order, waiting, counts]
+
+
+def answer_handlers(node: Node) -> Sequence[HTTPRouteHandler]:
+    """Questions to the register, and look-ups by its own staff."""
+
+    @post("/vragen", status_code=200, summary="Answer a decider's signed questions")
+    async def answer(request: Request[Any, Any, Any]) -> Response[bytes]:
+        body = await request.body()
+        return said(await _off(lambda: node.answer(body)))
+
+    @post("/personen/_zoek", status_code=200, summary="Look a person up, with time travel")
+    async def look_up(request: Request[Any, Any, Any]) -> Response[bytes]:
+        asked = read_as(await request.body(), LookUp)
+        found = await _off(
+            lambda: node.look_up(asked.onderwerp, asked.wie, asked.doel, asked.geldigOp, asked.beschikbaarOp)
+        )
+        return said(found)
+
+    return [answer, look_up]
+
+
+def decision_handlers(node: Node) -> Sequence[HTTPRouteHandler]:
+    """Decisions, and the desk where revisits land."""
+
+    @post("/beslissingen", status_code=200, summary="Take decisions on answers of the register")
+    async def decide(request: Request[Any, Any, Any]) -> Response[bytes]:
+        requests = read_as(await request.body(), list[dict[str, Any]])
+        return said({"decisions": await _off(lambda: node.decide(requests))})
+
+    @get("/beslissingen/_aantallen", summary="How many decisions are in which state")
+    async def numbers() -> Response[bytes]:
+        return said(await _off(node.decision_counts))
+
+    @get("/beslissingen/{decision:path}", summary="One decision with its basis")
+    async def decision(decision: str) -> Response[bytes]:
+        return said(await _off(lambda: node.decision(decision.lstrip("/"))))
+
+    @get("/herzieningen", summary="Decisions to be revisited, worst first")
+    async def revisits() -> Response[bytes]:
+        return said({"revisits": await _off(lambda: node.revisits(1000))})
+
+    @post("/herzieningen/{decision:path}", status_code=200, summary="A revisit has been dealt with")
+    async def close(decision: str, request: Request[Any, Any, Any]) -> Response[bytes]:
+        told = read_as(await request.body(), Closing)
+        return said(
+            await _off(lambda: node.close_revisit(decision.lstrip("/"), told.wie, told.waarom, undo=told.ongedaan))
+        )
+
+    return [decide, numbers, decision, revisits, close]
+
+
+def status_handlers(node: Node) -> Sequence[HTTPRouteHandler]:
+    """The node's state, and its timeline."""
+
+    @get("/stand", summary="State of this node")
+    async def stand() -> Response[bytes]:
+        return said(await _off(lambda: status.of(node)))
+
+    @get("/tijdlijn", summary="Entries of the timeline after a number")
+    async def timeline(na: int = 0, aantal: int = 100) -> Response[bytes]:
+        return said({"entries": await _off(lambda: status.entries(node, na, min(aantal, 1000)))})
+
+    return [stand, timeline]
+
+
+def api(node: Node) -> Router:
+    """The whole API of one node."""
+    handlers = [*exchange_handlers(node), *status_handlers(node)]
+    if "register" in node.me.roles:
+        handlers += answer_handlers(node)
+    if "decider" in node.me.roles:
+        handlers += decision_handlers(node)
+    return Router(PREFIX, route_handlers=handlers, exception_handlers={KeersluisError: problem_response})

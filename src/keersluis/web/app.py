@@ -1,0 +1,41 @@
+"""The application of one node: its API, its pages, its description."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from litestar import Litestar, Request, Response, get
+from litestar.openapi.config import OpenAPIConfig
+from litestar.openapi.plugins import JsonRenderPlugin
+
+from keersluis.service import Node
+from keersluis.web.api import API_VERSION, HEADERS, MAX_BODY, api
+from keersluis.web.node_source import NodeSource
+from keersluis.web.pages import page_handlers
+from keersluis.web.protocol import StatusSource
+
+
+@get("/openapi.json", include_in_schema=False, summary="This API, as OpenAPI 3.1")
+async def description(request: Request[Any, Any, Any]) -> Response[dict[str, Any]]:
+    """The OpenAPI document, where the Dutch API Design Rules have it."""
+    return Response(request.app.openapi_schema.to_schema(), media_type="application/json", headers=HEADERS)
+
+
+def node_app(node: Node) -> Litestar:
+    """Serves one node."""
+    return Litestar(
+        route_handlers=[api(node), description, *page_handlers(NodeSource(node))],
+        openapi_config=OpenAPIConfig(
+            title=f"Keersluis: {node.me.name['nl']}",
+            version=API_VERSION,
+            path="/v0/schema",
+            render_plugins=[JsonRenderPlugin(path="/openapi.json")],
+        ),
+        request_max_body_size=MAX_BODY,
+        logging_config=None,
+    )
+
+
+def pages_app(source: StatusSource) -> Litestar:
+    """Serves the pages alone, over a source of statuses: the demo's whole chain."""
+    return Litestar(route_handlers=[*page_handlers(source)], openapi_config=None, logging_config=None)
