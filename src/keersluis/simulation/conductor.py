@@ -11,7 +11,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,8 +40,9 @@ START_WITHIN = 60.0
 class Nodes:
     """The processes of a chain, started here and ended here, by their process ids."""
 
-    def __init__(self, chain: Chain, home: Path, start: Instant | None) -> None:
+    def __init__(self, chain: Chain, home: Path, start: Instant | None, only: Sequence[str] = ()) -> None:
         self.chain, self.home = chain, home
+        self.keys = [each.key for each in chain.nodes if not only or each.key in only]
         make_home(chain, home)
         self.clock = FileClock(home / "clock", start) if start is not None else None
         self.addresses = _addresses(chain, home)
@@ -51,8 +52,8 @@ class Nodes:
 
     def start(self) -> None:
         """Start every node and wait until all answer. Raises Unavailable `nodes.not-started` with its last words."""
-        for me in self.chain.nodes:
-            self._processes[me.key] = self._spawn(me.key)
+        for key in self.keys:
+            self._processes[key] = self._spawn(key)
         deadline = time.monotonic() + START_WITHIN
         for key in self._processes:
             self._wait_for(key, deadline)
@@ -79,6 +80,21 @@ class Nodes:
                 time.sleep(0.05)
             else:
                 return
+
+    def process(self, key: str) -> subprocess.Popen[bytes]:
+        """The process of one node."""
+        return self._processes[key]
+
+    def kill(self, key: str) -> None:
+        """End one node as a power cut would (`kill -9`)."""
+        self.peak_rss_mib()
+        self._processes[key].kill()
+        self._processes[key].wait()
+
+    def restart(self, key: str) -> None:
+        """Start one node again and wait until it answers."""
+        self._processes[key] = self._spawn(key)
+        self._wait_for(key, time.monotonic() + START_WITHIN)
 
     def peak_rss_mib(self) -> float:
         """The sum of the greatest resident memory of each process so far, this one included, in MiB."""
