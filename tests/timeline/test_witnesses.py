@@ -258,6 +258,22 @@ def test_a_head_signed_with_a_stolen_key_that_had_ended_is_refused(tmp_path: Pat
         store.write(lambda tx: log.witness(tx, newest_head(alpha), ring, LATER))
 
 
+def test_nobody_is_accused_with_a_head_that_somebody_else_put_in_our_table(tmp_path: Path) -> None:
+    alpha, beta = tmp_path / "alpha.db", tmp_path / "beta.db"
+    grow(alpha, ALPHA, (3,))
+    witness(beta, BETA, alpha, START + HOUR)
+    forged = read_head(newest_head(alpha)).text().replace("\n3\n", "\n5\n")
+    for planted in (sign_note(forged, SIGNERS[BETA]), "nonsense"):
+        with attack(beta) as db:
+            db.execute("UPDATE timeline_witnessed SET note = ?, size = 5", (planted,))
+        grow(alpha, ALPHA, (2,), start=LATER)
+        with node(beta, BETA, LATER) as store:
+            assert store.write(lambda tx: log.witness(tx, newest_head(alpha), keyring(), LATER)) is None
+    with node(beta) as store, store.read() as tx:
+        assert log.witnessed(tx)[f"{ALPHA}/timeline/1"].note == newest_head(alpha)
+        assert {each.kind for each in log.entries(tx)} == {WITNESSED}
+
+
 def test_two_logs_that_witness_each_other_grow_by_an_entry_an_hour_at_most(tmp_path: Path) -> None:
     alpha, beta = tmp_path / "alpha.db", tmp_path / "beta.db"
     grow(alpha, ALPHA, (1,))

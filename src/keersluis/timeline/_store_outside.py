@@ -35,21 +35,27 @@ def reading(where: str | Path) -> Iterator[Connection]:
     """
     try:
         engine = sa.create_engine(str(where)) if "://" in str(where) else _sqlite(Path(where))
-        with engine.connect() as tx:
-            if engine.dialect.name == "sqlite":
-                tx.exec_driver_sql("BEGIN")
-            else:
-                tx.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-            if not _store.has_log(tx):
-                expected = "a database with the tables of a log"
-                raise Incorrect("timeline.not-a-log", expected=expected, got="another database", where=str(where))
-            yield tx
-        engine.dispose()
+        try:
+            with engine.connect() as tx:
+                _begin(tx, str(where))
+                yield tx
+        finally:
+            engine.dispose()
     except (SQLAlchemyError, ImportError) as error:
         got = str(getattr(error, "orig", error))
         raise Incorrect(
             "timeline.unreadable-source", expected="a database that can be read", got=got, where=str(where)
         ) from None
+
+
+def _begin(tx: Connection, where: str) -> None:
+    if tx.dialect.name == "sqlite":
+        tx.exec_driver_sql("BEGIN")
+    else:
+        tx.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+    if not _store.has_log(tx):
+        expected = "a database with the tables of a log"
+        raise Incorrect("timeline.not-a-log", expected=expected, got="another database", where=where)
 
 
 def _sqlite(path: Path) -> sa.Engine:

@@ -104,10 +104,10 @@ def witness(tx: Connection, note: str, keyring: KeyRing, at: Instant) -> Contrad
     """
     seen = check_head(note, keyring, at)
     before = _store.witnessed_of(tx, seen.origin)
-    if before is None:
+    known = None if before is None else _known(before.note, seen, keyring)
+    if known is None:
         _keep(tx, seen, note, at, None)
         return None
-    known = check_head(before.note, keyring)
     reason = contradict(known, seen)
     if reason:
         body = {"of": seen.origin, "why": reason, "earlier": before.note, "later": note}
@@ -157,6 +157,16 @@ def _stored_frontier(tx: Connection) -> Frontier:
     except (Untrusted, TypeError):  # SQLite gives back whatever type somebody put there
         pass
     raise _altered("timeline.frontier-altered", f"the frontier of head {row[0]}", "another")
+
+
+def _known(note: str, seen: Checkpoint, keyring: KeyRing) -> Checkpoint | None:
+    """The head kept before; None where somebody spoilt it. Its signature, checked when it came, is checked again only
+    before it is held against a new one: nobody is accused with what he did not sign."""
+    try:
+        known = read_head(note)
+        return check_head(note, keyring) if contradict(known, seen) else known
+    except Untrusted:
+        return None
 
 
 def _keep(tx: Connection, seen: Checkpoint, note: str, at: Instant, kept_at: Instant | None) -> None:

@@ -239,23 +239,42 @@ def _answered(told: _Told) -> str:
 
 def _taken(told: _Told) -> str:
     _ = told._
-    return _.plural("{count} decision taken.", "{count} decisions taken.", told.count("count", "decisions", "ids"))
+    return _.plural("{count} decision taken.", "{count} decisions taken.", told.count("decisions", "count"))
 
 
 def _settled(told: _Told) -> str:
     _ = told._
-    return _.plural("{count} decision settled.", "{count} decisions settled.", told.count("count", "decisions", "ids"))
+    settled, found = told.count("decisions", "count"), len(told.body.get("revisit", ()))
+    if found and not settled:
+        return _to_see(_, found)
+    said = _.plural("{count} decision settled.", "{count} decisions settled.", settled)
+    return f"{said} {_to_see(_, found)}" if found else said
 
 
 def _revisit(told: _Told) -> str:
-    _ = told._
-    count = told.count("count", "decisions", "ids")
+    return _to_see(told._, 1 if "decision" in told.body else told.count("decisions", "count"))
+
+
+def _to_see(_: Translator, count: int) -> str:
     return _.plural("{count} decision must be looked at again.", "{count} decisions must be looked at again.", count)
 
 
 def _closed(told: _Told) -> str:
-    _ = told._
-    return _("{who} looked at a decision again: {why}", who=told.text("who"), why=told.text("why"))
+    _, who, why = told._, told.text("who"), told.text("why")
+    if told.body.get("undone"):
+        return _("{who} put a decision back on the desk: {why}", who=who, why=why)
+    return _("{who} looked at a decision again: {why}", who=who, why=why)
+
+
+def _released(told: _Told) -> str:
+    _, count = told._, told.count("decisions", "count")
+    if "who" in told.body:
+        return _("{who} issued a decision that was held: {why}", who=told.text("who"), why=told.text("why"))
+    return _.plural(
+        "{count} decision that was held is issued: an emergency route covers what is missing.",
+        "{count} decisions that were held are issued: an emergency route covers what is missing.",
+        count,
+    )
 
 
 # --- the node itself --------------------------------------------------------------------------------
@@ -302,6 +321,7 @@ _SENTENCES: Mapping[str, _Sentence] = {
     "decision.settled": _settled,
     "decision.revisit": _revisit,
     "revisit.closed": _closed,
+    "hold.released": _released,
     "clock.started": _started,
     "key.rotated": _rotated,
     WITNESSED: _witnessed,
