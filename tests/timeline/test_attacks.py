@@ -14,7 +14,7 @@ import pytest
 from keersluis.errors import Fault, Incorrect
 from keersluis.identity import KeyRing
 from keersluis.merkle import leaf_hash
-from keersluis.signing import Signer
+from keersluis.signing import Signer, add_signature
 from keersluis.timeline import LogReport, log
 from keersluis.timeline.model import decode_entry, encode_entry
 from keersluis.timeline.verify import verify_log
@@ -256,6 +256,16 @@ def test_signature_taken_from_another_head(stored: Path) -> None:
         notes = dict(db.execute("SELECT n, note FROM timeline_heads"))
         mixed = notes[10].split("\n\n")[0] + "\n\n" + notes[8].split("\n\n")[1]
         db.execute("UPDATE timeline_heads SET note = ? WHERE n = 10", (mixed,))
+    assert found(stored) == {"head-forged": ["head 10"]}
+
+
+@pytest.mark.parametrize("name", [BETA, "nobody"])
+def test_another_signature_hung_under_a_head(stored: Path, name: str) -> None:
+    """A signature by a stranger counts for nothing in a note; here nothing may hang that the owner did not sign."""
+    with attack(stored) as db:
+        (note,) = db.execute("SELECT note FROM timeline_heads WHERE n = 10").fetchone()
+        more = add_signature(note, Signer.from_seed(name, b"\x02" * 32))
+        db.execute("UPDATE timeline_heads SET note = ? WHERE n = 10", (more,))
     assert found(stored) == {"head-forged": ["head 10"]}
 
 
