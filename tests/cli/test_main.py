@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -100,18 +100,20 @@ def _with_command(monkeypatch: pytest.MonkeyPatch, function: object) -> int:
 
 
 def test_help_lists_every_command_and_comes_at_once() -> None:
-    """A bare interpreter start is taken off: what is measured is our own imports."""
+    """In processor time, for the machine may be busy with other tests; a bare interpreter is taken off."""
     script = "import sys, keersluis.cli.main as m; sys.exit(m.run(['--help']))"
-    best, told = min(_timed("-c", script) for _ in range(3))
+    spent, told = min(_timed("-c", script) for _ in range(3))
     bare, _ = min(_timed("-c", "pass") for _ in range(3))
-    assert best - bare < 0.3
+    assert spent - bare < 0.3
     assert [name for name in main.COMMANDS if f"\n  {name} " not in told] == []
 
 
 def _timed(*arguments: str) -> tuple[float, str]:
-    start = time.perf_counter()
+    before = os.times()
     done = subprocess.run([sys.executable, *arguments], capture_output=True, text=True, check=True)
-    return time.perf_counter() - start, done.stdout
+    after = os.times()
+    spent = after.children_user + after.children_system - before.children_user - before.children_system
+    return spent, done.stdout
 
 
 def test_help_loads_no_server_database_or_science() -> None:
