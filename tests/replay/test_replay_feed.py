@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from dataclasses import replace
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +21,8 @@ from keersluis.times import DAY, When, format_instant, parse_instant, parse_when
 from keersluis.watermarks import promise
 from replay.small_logs import FIRST_DAY, event, fine, write_csv, write_xes
 
-FINES = load_map("road-fines")
+SHIPPED = load_map("road-fines")
+FINES = replace(SHIPPED, questions=replace(SHIPPED.questions, number=300))
 PERMITS = load_map("permits")
 CUT = "2004-03-01..2004-05-10"
 ACTIVITIES = ("Create Fine", "Send Fine", "Payment", "Appeal to Judge")
@@ -47,10 +50,12 @@ def published(items: list[Item]) -> list[dict[str, Any]]:
 
 
 def ticks(feed: ReplayFeed, cut: bool) -> list[tuple[int, list[Item]]]:
-    """The end of each tick, and what came in it."""
-    moments = range(feed.start, feed.end + 1, feed.tick)
-    items = list(feed.items(cut))
-    return [(now, [item for item in items if now - feed.tick < item.at <= now]) for now in moments]
+    """The end of each tick in which something came, and what came in it."""
+
+    def end_of(item: Item) -> int:
+        return feed.start - (feed.start - item.at) // feed.tick * feed.tick
+
+    return [(end, list(items)) for end, items in groupby(feed.items(cut), key=end_of)]
 
 
 def when_of(act: dict[str, Any]) -> When:
