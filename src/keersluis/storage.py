@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
@@ -115,17 +116,20 @@ def upsert(
     """Insert `rows`; where `key` exists, set the columns of `update` (default: all others; empty: leave as it is)."""
     if not rows:
         return
-    build: Any = postgresql_insert if tx.dialect.name == "postgresql" else sqlite_insert
-    statement = build(table)
     names = [c.name for c in table.columns if c.name not in key] if update is None else update
-    names = [name for name in names if name in rows[0]]
-    if names:
-        statement = statement.on_conflict_do_update(
-            index_elements=list(key), set_={n: statement.excluded[n] for n in names}
-        )
-    else:
-        statement = statement.on_conflict_do_nothing(index_elements=list(key))
-    tx.execute(statement, list(rows))
+    written = tuple(name for name in names if name in rows[0])
+    tx.execute(_upsert(tx.dialect.name, table, tuple(key), written), list(rows))
+
+
+@lru_cache(maxsize=256)
+def _upsert(dialect: str, table: sa.Table, key: tuple[str, ...], names: tuple[str, ...]) -> Any:
+    build: Any = postgresql_insert if dialect == "postgresql" else sqlite_insert
+    statement = build(table)
+    if not names:
+        return statement.on_conflict_do_nothing(index_elements=list(key))
+    return statement.on_conflict_do_update(
+        index_elements=list(key), set_={name: statement.excluded[name] for name in names}
+    )
 
 
 class Store:

@@ -173,6 +173,11 @@ _TAIL = (
 )
 
 
+_IN_STREAM = sa.select(in_streams).where(in_streams.c.origin == sa.bindparam("o"))
+_UPDATE_IN_STREAM = sa.update(in_streams).where(in_streams.c.stream == sa.bindparam("s"))
+_UPDATE_OUT_STREAM = sa.update(out_streams).where(out_streams.c.stream == sa.bindparam("s"))
+
+
 def orders(tx: Connection) -> list[GateOrder]:
     """All gate orders, oldest first."""
     return [GateOrder(*row) for row in tx.execute(_SELECT_ORDERS)]
@@ -229,7 +234,13 @@ def add_out_stream(tx: Connection, row: dict[str, Any]) -> None:
 
 def update_out_stream(tx: Connection, stream: int, **values: Any) -> None:
     """Set columns of one of our own streams."""
-    tx.execute(sa.update(out_streams).where(out_streams.c.stream == stream), values)
+    tx.execute(_UPDATE_OUT_STREAM, {"s": stream, **values})
+
+
+def promise_out_streams(tx: Connection, rows: list[dict[str, Any]]) -> None:
+    """Set `complete_through` and `source_time` of several streams (`s`)."""
+    if rows:
+        tx.execute(_UPDATE_OUT_STREAM, rows)
 
 
 def known_keys(tx: Connection, keys: Sequence[bytes]) -> dict[bytes, AnyRow]:
@@ -269,14 +280,9 @@ def out_peers_of(tx: Connection, peer: str | None = None) -> Sequence[AnyRow]:
     return tx.execute(query if peer is None else query.where(out_peers.c.peer == peer)).all()
 
 
-def out_peer(tx: Connection, stream: int, peer: str) -> AnyRow | None:
-    """How far one stream is receipted by one peer."""
-    return tx.execute(sa.select(out_peers).where(out_peers.c.stream == stream, out_peers.c.peer == peer)).first()
-
-
-def put_out_peer(tx: Connection, row: dict[str, Any]) -> None:
-    """Step 13's row."""
-    upsert(tx, out_peers, [row], key=["stream", "peer"])
+def put_out_peers(tx: Connection, rows: list[dict[str, Any]]) -> None:
+    """Step 13's rows."""
+    upsert(tx, out_peers, rows, key=["stream", "peer"])
 
 
 def add_waiting(tx: Connection, rows: list[dict[str, Any]]) -> None:
@@ -301,14 +307,14 @@ def put_counts(tx: Connection, kind: str, through: Instant, count: int) -> None:
     upsert(tx, counts, [{"kind": kind, "through": through, "stated": count}], key=["kind"])
 
 
-def counts_of(tx: Connection, kind: str) -> AnyRow | None:
-    """The latest statement for one kind."""
-    return tx.execute(sa.select(counts).where(counts.c.kind == kind)).first()
+def stated_counts(tx: Connection) -> dict[str, AnyRow]:
+    """The latest statement for each kind."""
+    return {row.kind: row for row in tx.execute(sa.select(counts))}
 
 
 def in_stream(tx: Connection, origin: str) -> AnyRow | None:
     """The row of a stream that we receive."""
-    return tx.execute(sa.select(in_streams).where(in_streams.c.origin == origin)).first()
+    return tx.execute(_IN_STREAM, {"o": origin}).first()
 
 
 def all_in_streams(tx: Connection) -> Sequence[AnyRow]:
@@ -323,7 +329,7 @@ def put_in_stream(tx: Connection, row: dict[str, Any]) -> None:
 
 def update_in_stream(tx: Connection, stream: int, **values: Any) -> None:
     """Move the position of a received stream: the same transaction as all its consequences (step 11)."""
-    tx.execute(sa.update(in_streams).where(in_streams.c.stream == stream), values)
+    tx.execute(_UPDATE_IN_STREAM, {"s": stream, **values})
 
 
 def add_in_events(tx: Connection, rows: list[dict[str, Any]]) -> None:

@@ -69,11 +69,13 @@ def receive(tx: Connection, ctx: Context, batch: Batch, handler: Handler, now: I
         extension = extend(Frontier.from_bytes(arrival.stream.frontier), batch, arrival.checkpoint)
         ctx.step(10)
         events = _opened(ctx, arrival, extension)
-        with tx.begin_nested():
-            handler(tx, events, now)
+        counts = _counts(ctx, arrival)
+        if events:
+            with tx.begin_nested():
+                handler(tx, events, now)
     except (Incorrect, Untrusted) as error:
         return _quarantined(tx, arrival, error, now)
-    return _applied(tx, ctx, arrival, extension, events, now)
+    return _applied(tx, ctx, arrival, extension, events, counts)
 
 
 def _arrival(tx: Connection, ctx: Context, batch: Batch, now: Instant) -> _Arrival:
@@ -123,11 +125,11 @@ def _stream(tx: Connection, origin: str, source: str, kind: str) -> Any:
 def _opened(ctx: Context, arrival: _Arrival, extension: Extension) -> list[Received]:
     """The new events, each numbered as the tree says and entered in order of source time."""
     events = []
-    previous = arrival.stream.entered_through
+    promised = previous = arrival.stream.entered_through
     for position, event in enumerate(extension.events, extension.first):
         opened = received(event, arrival.checkpoint.origin, arrival.kind, position, 0, ctx.chain.timezone)
         source_time = parse_instant(opened.envelope.time)
-        if opened.envelope.sequence != f"{position:020d}" or (source_time < previous and position > 1):
+        if opened.envelope.sequence != f"{position:020d}" or source_time < previous or source_time == promised:
             raise Untrusted(
                 "exchange.numbering",
                 expected=f"sequence {position} at or after {format_instant(previous)}",
@@ -145,10 +147,10 @@ def _applied(
     arrival: _Arrival,
     extension: Extension,
     events: list[Received],
-    now: Instant,
+    counts: Counts | None,
 ) -> Receipt:
     """Step 11: events, position and watermark together; step 12: our co-signature."""
-    stream, checkpoint = arrival.stream, arrival.checkpoint
+    stream, checkpoint, now = arrival.stream, arrival.checkpoint, arrival.now
     if events:
         _store.add_in_events(
             tx,
@@ -163,14 +165,15 @@ def _applied(
             ],
         )
         _note_breaches(tx, arrival, events, now)
-    _store.add_in_checkpoint(tx, stream.stream, checkpoint.size, arrival.batch.checkpoint)
-    _store.solve_quarantine(tx, stream.stream, now)
+        _store.add_in_checkpoint(tx, stream.stream, checkpoint.size, arrival.batch.checkpoint)
+    if stream.stopped:
+        _store.solve_quarantine(tx, stream.stream, now)
     moved = watermark_after(
         stream.watermark,
         checkpoint,
         counted=arrival.kind.counts,
-        counts=_counts(ctx, arrival),
-        received=_entered(tx, ctx, arrival),
+        counts=counts,
+        received=_store.entered_by(tx, stream.stream, counts.through) if counts else 0,
         lag=arrival.kind.lag,
     )
     watermark, stopped = _moved(tx, arrival, moved, now)
@@ -189,24 +192,19 @@ def _applied(
     )
     _note_applied(tx, arrival, events, watermark, now)
     ctx.step(11)
-    head = log.head(tx)
-    return Receipt(co_signed, format_instant(watermark), head.note if head and events else None)
+    head = log.head(tx) if events else None
+    return Receipt(co_signed, format_instant(watermark), head.note if head else None)
 
 
 def _counts(ctx: Context, arrival: _Arrival) -> Counts | None:
-    if not arrival.batch.counts:
+    """The source's own count, where the stream has one."""
+    if not (arrival.batch.counts and arrival.kind.counts):
         return None
     note = verify_note(arrival.batch.counts, ctx.keyring.at(arrival.now))
     counts = Counts.parse(note.text)
     if counts.origin != arrival.checkpoint.origin or parse_origin(counts.origin).oin not in note.signers:
         raise Untrusted("counts.other-stream", expected=arrival.checkpoint.origin, got=counts.origin)
     return counts
-
-
-def _entered(tx: Connection, ctx: Context, arrival: _Arrival) -> int:
-    """How many events of the stream were entered up to the counts' moment (0 where nothing is counted)."""
-    counts = _counts(ctx, arrival) if arrival.kind.counts else None
-    return _store.entered_by(tx, arrival.stream.stream, counts.through) if counts else 0
 
 
 def _moved(tx: Connection, arrival: _Arrival, moved: Moves | Stops, now: Instant) -> tuple[Instant, str | None]:

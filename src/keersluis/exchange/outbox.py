@@ -218,47 +218,38 @@ def make_promises(tx: Connection, ctx: Context, now: Instant) -> list[Promised]:
     what is accepted after this gets a later source time.
     """
     waiting = _store.waiting_by_kind(tx)
-    promises = []
+    stated = _store.stated_counts(tx)
+    rows = {row.kind: row for row in _store.all_out_streams(tx)}
+    promises, moved = [], []
     for kind in sorted(
         (k for k in ctx.chain.kinds.values() if k.source == ctx.me.key), key=lambda k: (k.drain, k.path)
     ):
-        row = stream_row(tx, ctx, kind)
+        row = rows.get(kind.path) or stream_row(tx, ctx, kind)
         oldest = waiting[kind.path].oldest if kind.path in waiting else None
-        complete = promise(now, kind.lag, oldest, row.complete_through)
-        _store.update_out_stream(tx, row.stream, complete_through=complete, source_time=max(row.source_time, now + 1))
-        promises.append(
-            Promised(
-                row.stream,
-                kind,
-                row.origin,
-                row.size,
-                Frontier.from_bytes(row.frontier),
-                now,
-                complete,
-                _counts_note(tx, ctx, kind, row.origin),
-            )
-        )
+        through = promise(now, kind.lag, oldest, row.complete_through)
+        moved.append({"s": row.stream, "complete_through": through, "source_time": max(row.source_time, now + 1)})
+        counts = _counts_note(ctx, kind, row.origin, stated.get(kind.path))
+        frontier = Frontier.from_bytes(row.frontier)
+        promises.append(Promised(row.stream, kind, row.origin, row.size, frontier, now, through, counts))
+    _store.promise_out_streams(tx, moved)
     return promises
 
 
-def _counts_note(tx: Connection, ctx: Context, kind: Kind, origin: str) -> str | None:
-    stated = _store.counts_of(tx, kind.path) if kind.counts else None
-    return sign_note(Counts(origin, stated.through, stated.stated).text(), ctx.signer) if stated else None
+def _counts_note(ctx: Context, kind: Kind, origin: str, stated: Any) -> str | None:
+    if not kind.counts or stated is None:
+        return None
+    return sign_note(Counts(origin, stated.through, stated.stated).text(), ctx.signer)
 
 
-def receipted(tx: Connection, ctx: Context, peer: str, promised: Promised, receipt: Receipt, now: Instant) -> int:
-    """Step 13: store the receiver's co-signed checkpoint; returns how far the peer is.
+def receipted(
+    tx: Connection, ctx: Context, peer: str, promised: Promised, receipt: Receipt, now: Instant
+) -> dict[str, Any]:
+    """Step 13: the row to store of a receiver's co-signed checkpoint; its `size` is how far the peer is.
 
-    Raises Untrusted `receipt.*` when it is not signed by the peer and by us, or is not about our stream as it is.
+    Raises Untrusted `receipt.*` when the peer did not sign it, or it is not about our stream as it is.
     """
     oin = ctx.chain.organisations[peer].oin
-    note = verify_note(receipt.checkpoint, ctx.keyring.at(now))
-    if {oin, ctx.me.oin} - set(note.signers):
-        raise Untrusted(
-            "receipt.signatures",
-            expected=f"signatures of {oin} and {ctx.me.oin}",
-            got=", ".join(note.signers),
-        )
+    note = verify_note(receipt.checkpoint, {oin: ctx.keyring.keys(oin, now)})
     checkpoint = Checkpoint.parse(note.text)
     frontier = frontier_at(tx, promised, checkpoint.size)
     if checkpoint.origin != promised.origin or frontier.root() != checkpoint.root:
@@ -267,21 +258,18 @@ def receipted(tx: Connection, ctx: Context, peer: str, promised: Promised, recei
             expected=f"the root of {promised.origin} at {checkpoint.size}",
             got=b64encode(checkpoint.root).decode(),
         )
-    _store.put_out_peer(
-        tx,
-        {
-            "stream": promised.stream,
-            "peer": peer,
-            "size": checkpoint.size,
-            "frontier": frontier.to_bytes(),
-            "promised": checkpoint.complete_through,
-            "receipt": receipt.checkpoint,
-            "refusal": None,
-            "at": now,
-        },
-    )
     ctx.step(13)
-    return checkpoint.size
+    return _towards(promised, peer, frontier, now, promised=checkpoint.complete_through, receipt=receipt.checkpoint)
+
+
+def _towards(stream: Promised, peer: str, frontier: Frontier, now: Instant, **values: Any) -> dict[str, Any]:
+    row = {"stream": stream.stream, "peer": peer, "size": frontier.size, "frontier": frontier.to_bytes(), "at": now}
+    return row | {"promised": NOTHING_PROMISED, "receipt": None, "refusal": None} | values
+
+
+def store_receipts(tx: Connection, rows: list[dict[str, Any]]) -> None:
+    """Step 13: how far a peer is, with its co-signature as the proof."""
+    _store.put_out_peers(tx, rows)
 
 
 def frontier_at(tx: Connection, promised: Promised, size: int) -> Frontier:
@@ -298,20 +286,7 @@ def frontier_at(tx: Connection, promised: Promised, size: int) -> Frontier:
 
 def rewind(tx: Connection, promised: Promised, peer: str, size: int, now: Instant) -> None:
     """The peer asks for older events again: go on from there. Nothing is taken back."""
-    frontier = frontier_at(tx, promised, size)
-    _store.put_out_peer(
-        tx,
-        {
-            "stream": promised.stream,
-            "peer": peer,
-            "size": size,
-            "frontier": frontier.to_bytes(),
-            "promised": NOTHING_PROMISED,
-            "receipt": None,
-            "refusal": "asked again",
-            "at": now,
-        },
-    )
+    _store.put_out_peers(tx, [_towards(promised, peer, frontier_at(tx, promised, size), now, refusal="asked again")])
 
 
 def waits(tx: Connection, ctx: Context, peer: str) -> bool:

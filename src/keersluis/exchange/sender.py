@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Protocol
 
@@ -12,7 +11,7 @@ import msgspec
 from sqlalchemy import Connection
 
 from keersluis.context import Context
-from keersluis.errors import Fault, KeersluisError, Unavailable
+from keersluis.errors import Fault, KeersluisError, Unavailable, Untrusted
 from keersluis.exchange import _store, gatekeeper, outbox
 from keersluis.exchange.batches import (
     BATCH_BYTES,
@@ -45,11 +44,12 @@ BATCHES = "/v0/uitwisseling/partijen"
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """Step 9: a batch on its way; `after` is how far the peer was."""
+    """Step 9: a batch on its way; `after` is how far the peer was, `size` the bytes of its events."""
 
     promised: Promised
     after: int
     batch: Batch
+    size: int
 
     @property
     def kind(self) -> str:
@@ -99,27 +99,28 @@ class Sender:
         with self.store.read() as tx:
             newest = log.head(tx) if heartbeat else None
             witness = newest.note if newest else None
+            rows = {row.stream: row for row in _store.out_peers_of(tx, self.peer)}
             for promised in left:
                 if room <= 0:
                     break
                 try:
-                    offer = self._offer(tx, promised, room, heartbeat, None if offers else witness)
+                    offer = self._offer(tx, promised, rows.get(promised.stream), room, heartbeat)
                 except Unavailable as error:
                     sent.refused[promised.kind.path] = error.code
                     continue
                 if offer is not None:
                     offers.append(offer)
-                    room -= sum(len(bytes(raw)) for raw in offer.batch.events)
+                    room -= offer.size
+        if offers and witness:
+            first = msgspec.structs.replace(offers[0].batch, timeline=witness)
+            offers[0] = replace(offers[0], batch=first)
         return offers
 
-    def _offer(
-        self, tx: Connection, promised: Promised, room: int, heartbeat: bool, witness: str | None
-    ) -> Offer | None:
+    def _offer(self, tx: Connection, promised: Promised, row: Any, room: int, heartbeat: bool) -> Offer | None:
         """Steps 7 and 8: what may go now, under its own checkpoint."""
         kind = promised.kind.path
         allowed = gatekeeper.allowance(tx, self.peer, "out", kind, self.ctx.clock.now())
         self.ctx.step(7)
-        row = _store.out_peer(tx, promised.stream, self.peer)
         told = Frontier.from_bytes(row.frontier) if row else EMPTY
         most = min(BATCH_EVENTS, allowed.events, self.limit.pop(kind, BATCH_EVENTS))
         waits = most and told.size < promised.size
@@ -133,7 +134,8 @@ class Sender:
         # a count of everything says nothing of a part of it
         more = checkpoint.size < promised.size
         counts = None if more else promised.counts
-        return Offer(promised, told.size, Batch(note, told.size + 1, raws, counts, witness, more))
+        batch = Batch(note, told.size + 1, raws, counts, None, more)
+        return Offer(promised, told.size, batch, sum(len(event.bytes) for event in events))
 
     def _checkpoint(
         self, tx: Connection, promised: Promised, told: Frontier, events: Sequence[Any], before: Instant
@@ -174,36 +176,45 @@ class Sender:
 
     def _settle(self, offers: Sequence[Offer], outcomes: Sequence[Outcome], sent: Sent) -> list[Promised]:
         """Step 13 for each receipt; returns the streams of which more waits."""
-        pending: list[tuple[Offer, Future[int] | None]] = []
-        for offer, outcome in zip(offers, outcomes, strict=True):
-            if outcome.receipt is None:
-                if self._refused(offer, outcome.problem or {}, sent):
-                    pending.append((offer, None))
-                continue
-            pending.append((offer, self.store.submit(partial(self._receipted, offer, outcome.receipt))))
         left = []
-        for offer, future in pending:
-            try:
-                reached = future.result() if future else -1
-            except KeersluisError as error:
-                sent.refused[offer.kind] = error.code
+        receipts = []
+        for offer, outcome in zip(offers, outcomes, strict=True):
+            if outcome.receipt is not None:
+                receipts.append((offer, outcome.receipt))
+            elif self._refused(offer, outcome.problem or {}, sent):
+                left.append(offer.promised)
+        for offer, reached in self.store.write(partial(self._receipted, receipts)) if receipts else []:
+            if isinstance(reached, KeersluisError):
+                sent.refused[offer.kind] = reached.code
                 continue
-            if future:
-                sent.events += len(offer.batch.events)
-                sent.batches += 1
+            sent.events += len(offer.batch.events)
+            sent.batches += 1
             if reached < offer.promised.size:
                 left.append(offer.promised)
         return left
 
-    def _receipted(self, offer: Offer, receipt: Receipt, tx: Connection) -> int:
+    def _receipted(
+        self, receipts: Sequence[tuple[Offer, Receipt]], tx: Connection
+    ) -> list[tuple[Offer, int | KeersluisError]]:
+        """Step 13: each receipt verified; those that hold are stored together."""
         now = self.ctx.clock.now()
-        reached = outbox.receipted(tx, self.ctx, self.peer, offer.promised, receipt, now)
-        if receipt.timeline:
-            log.witness(tx, receipt.timeline, self.ctx.keyring, now)
-        if offer.batch.events:
-            body = {"origin": offer.promised.origin, "by": self.peer, "size": reached}
-            log.append(tx, at=now, room="exchange", kind="batch.receipted", body=body)
-        return reached
+        told: list[tuple[Offer, int | KeersluisError]] = []
+        rows = []
+        for offer, receipt in receipts:
+            try:
+                row = outbox.receipted(tx, self.ctx, self.peer, offer.promised, receipt, now)
+                if receipt.timeline:
+                    log.witness(tx, receipt.timeline, self.ctx.keyring, now)
+            except Untrusted as error:
+                told.append((offer, error))
+                continue
+            rows.append(row)
+            told.append((offer, int(row["size"])))
+            if offer.batch.events:
+                body = {"origin": offer.promised.origin, "by": self.peer, "size": row["size"]}
+                log.append(tx, at=now, room="exchange", kind="batch.receipted", body=body)
+        outbox.store_receipts(tx, rows)
+        return told
 
     def _refused(self, offer: Offer, problem: Mapping[str, Any], sent: Sent) -> bool:
         """The peer did not apply the batch; True where another offer may help now."""
