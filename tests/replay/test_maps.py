@@ -22,6 +22,7 @@ activity = "activity"
 time = "time"
 [pace]
 tick = "7d"
+counts = "14d"
 [subjects]
 scheme = "debtor"
 [cut]
@@ -64,7 +65,12 @@ def test_a_small_map_is_enough(tmp_path: Path) -> None:
     path = tmp_path / "my-map.toml"
     path.write_text(SOUND)
     log_map = load_map(path)
-    assert (log_map.name, log_map.tick, log_map.counts, log_map.zone.key) == ("my-map", 7 * DAY, 0, "Europe/Rome")
+    assert (log_map.name, log_map.tick, log_map.counts, log_map.zone.key) == (
+        "my-map",
+        7 * DAY,
+        14 * DAY,
+        "Europe/Rome",
+    )
     assert (log_map.cut.paper, log_map.subjects.cases, log_map.ignore) == (0.0, 1, frozenset())
 
 
@@ -100,6 +106,11 @@ def test_acts_entered_later_than_the_lag_would_break_promises(tmp_path: Path) ->
     assert found.startswith(
         "pace.tick: expected a tick that fits, and a day of 25 hours beside it, in the lag of police.fine, 9 days"
     )
+
+
+def test_promises_of_counted_kinds_need_counts(tmp_path: Path) -> None:
+    (found,) = faults(tmp_path, SOUND.replace('counts = "14d"', ""))
+    assert found.startswith("pace.counts: expected a tick or more")
 
 
 def test_paper_needs_a_time_within_which_it_is_entered(tmp_path: Path) -> None:

@@ -143,17 +143,23 @@ def test_the_gate_closes_and_opens_with_the_cut(feed: ReplayFeed) -> None:
     assert orders[0].until == format_instant(feed.window.end)
 
 
-def test_counts_are_those_of_the_acts_entered(feed: ReplayFeed) -> None:
+def test_counts_are_those_of_the_acts_entered_and_go_on_until_all_are_covered(tmp_path: Path) -> None:
+    receipt, held = "Confirmation of receipt", "T16 Report reasons to hold request"
+    log = [event(f"{n}", (receipt, held)[n % 2], f"2011-01-{n % 28 + 1:02d}T10:00:00+01:00") for n in range(200)]
+    feed = replay_feed(write_csv(tmp_path / "log.csv", log), PERMITS, "2011-01-05..2011-01-20")
+    assert feed.on_paper
     for cut in (True, False):
         seen: Counter[str] = Counter()
-        stated = 0
+        stated: dict[str, int] = {}
         for item in feed.items(cut):
             if isinstance(item, Publish):
-                seen[FINES.chain.kind_of_type(json.loads(item.event)["type"]).path] += 1
+                seen[PERMITS.chain.kind_of_type(json.loads(item.event)["type"]).path] += 1
             if isinstance(item, Counts):
                 assert (item.count, item.through) == (seen[item.kind], item.at)
-                stated += 1
-        assert stated > 10
+                stated[item.kind] = item.through - PERMITS.chain.kinds[item.kind].lag
+        last = max(item.at for item in feed.items(cut) if isinstance(item, Publish | Ask))
+        assert min(stated.values()) > last
+        assert set(stated) == {path for path, kind in PERMITS.chain.kinds.items() if kind.counts}
 
 
 def test_questions_are_seeded_and_a_share_falls_in_the_cut(feed: ReplayFeed, tmp_path: Path) -> None:

@@ -171,6 +171,9 @@ def _whole(section: Section, path: Path, chain: Chain) -> LogMap:
     pace.done()
     activities = _activities(section.section("activities"), chain, ignore)
     _check_tick(pace, tick, activities)
+    if counts < tick and any(kind.counts for kind in chain.kinds.values()):
+        # A receiver takes no promise of such a kind without a count that agrees with what it has.
+        pace.fault("counts", "a tick or more, because kinds of the chain state counts", repr(pace.values.get("counts")))
     found = LogMap(
         name=path.parent.name if path.name == MAP else path.stem,
         title=section.words("title"),

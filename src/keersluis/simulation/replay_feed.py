@@ -150,8 +150,15 @@ class ReplayFeed:
 
     @cached_property
     def end(self) -> Instant:
-        """The end of the tick in which the last thing happens, cut or not; settling goes on after it."""
-        return self._tick_end(max(int(self._entered.max()), max(self._late.values(), default=0), self.window.end))
+        """The end of the tick in which the last thing happens, cut or not; settling goes on after it.
+
+        Where sources state counts they go on doing so until the last act is covered: a promise reaches no further.
+        """
+        last = max(int(self._entered.max()), max(self._late.values(), default=0), self.window.end)
+        if self.log_map.counts:
+            lag = max(kind.lag for kind in self.chain.kinds.values())
+            last += lag + self.log_map.counts + self.chain.skew + 2 * DAY
+        return self._tick_end(last)
 
     @property
     def skipped(self) -> int:
@@ -222,17 +229,19 @@ class ReplayFeed:
             yield Waiting(usual, cut.organisation, path, event_id(act), write.occurred(act), cut.channel)
 
     def _counts(self, entered: Numbers) -> Iterator[Item]:
-        """At every so many ticks: how many acts of each kind have been entered, by the source's own administration."""
+        """Every so many ticks: how many acts of each kind, seen in the log or not, have been entered."""
         step = self.log_map.counts // self.tick * self.tick
-        if not step:
+        counted = [kind for kind in self.chain.kinds.values() if kind.counts]
+        if not step or not counted:
             return
-        moments = np.arange(self.start + step, self.end + 1, step)
+        moments = np.arange(self.start, self.end + 1, step)
+        numbers = {kind.path: np.zeros(len(moments), dtype=np.int64) for kind in counted}
         which = np.frombuffer(self.acts.kind, dtype=np.uint16)
-        counted = [(number, kind) for number, kind in enumerate(self.acts.kinds) if kind.counts]
-        numbers = {n: np.searchsorted(np.sort(entered[which == n]), moments, side="right") for n, _kind in counted}
+        for number, kind in enumerate(self.acts.kinds):
+            numbers[kind.path] = np.searchsorted(np.sort(entered[which == number]), moments, side="right")
         for place, at in enumerate(moments.tolist()):
-            for n, kind in counted:
-                yield Counts(at, kind.source, kind.path, at, int(numbers[n][place]))
+            for kind in counted:
+                yield Counts(at, kind.source, kind.path, at, int(numbers[kind.path][place]))
 
     def _gates(self) -> Iterator[Item]:
         cut = self.log_map.cut
