@@ -97,13 +97,13 @@ def write_chain(folder: Path) -> dict[str, Path]:
         path.parent.mkdir(parents=True)
         grow(path, oin, COMMITS[:3])
     for round_ in range(3):
-        at = START + (round_ + 1) * 2 * HOUR
+        at = START + (round_ + 1) * 2 * log.KEEP_EVERY
         witness(paths[BETA], BETA, paths[ALPHA], at)
         witness(paths[ALPHA], ALPHA, paths[BETA], at)
         witness(paths[ALPHA], ALPHA, paths[GAMMA], at)
         witness(paths[GAMMA], GAMMA, paths[BETA], at)
         grow(paths[ALPHA], ALPHA, (2, 1), start=at + HOUR)
-    witness(paths[BETA], BETA, paths[ALPHA], START + 8 * HOUR)
+    witness(paths[BETA], BETA, paths[ALPHA], START + 8 * log.KEEP_EVERY)
     keyring().save(folder / "keys.json")
     return paths
 

@@ -34,7 +34,11 @@ BODIES: list[tuple[str, dict[str, Any], str]] = [
     ("gate.moved", GATE | {"peer": STREAM.source}, f"the gate from {CHAIN.organisations[STREAM.source].name['en']}"),
     ("gate.moved", GATE | {"kind": STREAM.path}, f"the gate for {STREAM.title['en']} from all"),
     ("batch.offered", {"origin": ORIGIN, "to": STREAM.source, "from": 1, "through": 1500}, "Events 1 to 1,500 of"),
-    ("batch.applied", {"origin": ORIGIN, "from": 1, "through": 9, "watermark": TIME}, "complete through 17 July 06:00"),
+    (
+        "batch.applied",
+        {"origin": ORIGIN, "from": 1, "through": 1, "watermark": TIME},
+        "applied: complete through 17 July 06:00",
+    ),
     ("batch.receipted", {"origin": ORIGIN, "by": STREAM.source, "size": 9}, "up to event 9"),
     (
         "batch.quarantined",

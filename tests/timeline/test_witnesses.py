@@ -15,7 +15,7 @@ from keersluis.timeline import Contradiction, Finding, Report, log
 from keersluis.timeline.heads import read_head
 from keersluis.timeline.model import CONTRADICTED, WITNESSED
 from keersluis.timeline.verify import verify_chain, verify_log, verify_path
-from keersluis.times import HOUR, MINUTE
+from keersluis.times import HOUR
 from timeline.logs import (
     ALPHA,
     BETA,
@@ -35,7 +35,7 @@ from timeline.logs import (
     write_chain,
 )
 
-LATER = START + 9 * HOUR
+LATER = START + 9 * log.KEEP_EVERY
 NAMES = {ALPHA: "alpha", BETA: "beta", GAMMA: "gamma"}
 
 
@@ -274,13 +274,13 @@ def test_nobody_is_accused_with_a_head_that_somebody_else_put_in_our_table(tmp_p
         assert {each.kind for each in log.entries(tx)} == {WITNESSED}
 
 
-def test_two_logs_that_witness_each_other_grow_by_an_entry_an_hour_at_most(tmp_path: Path) -> None:
+def test_two_logs_that_witness_each_other_grow_by_an_entry_a_day_at_most(tmp_path: Path) -> None:
     alpha, beta = tmp_path / "alpha.db", tmp_path / "beta.db"
     grow(alpha, ALPHA, (1,))
     grow(beta, BETA, (1,))
-    for minute in range(0, 180, 5):
-        witness(beta, BETA, alpha, START + HOUR + minute * MINUTE)
-        witness(alpha, ALPHA, beta, START + HOUR + minute * MINUTE)
+    for hour in range(1, 72, 3):
+        witness(beta, BETA, alpha, START + hour * HOUR)
+        witness(alpha, ALPHA, beta, START + hour * HOUR)
     with node(alpha) as store, store.read() as tx:
         assert log.size(tx) <= 1 + 3
 

@@ -29,13 +29,13 @@ from keersluis.timeline.model import (
     encode_entry,
     timeline_origin,
 )
-from keersluis.times import HOUR, Instant
+from keersluis.times import DAY, Instant
 from keersluis.watermarks import Checkpoint
 
 MIGRATIONS: Migrations = _store.MIGRATIONS
 """The log's tables, for `storage.open_store`."""
 
-KEEP_EVERY = HOUR
+KEEP_EVERY = DAY
 """How often, of each other organisation, a witnessed head is also kept as an entry, so that two logs that witness
 each other do not grow by that alone."""
 

@@ -71,7 +71,7 @@ class _Told:
         if "origin" not in self.body:
             return self.kind()
         stream = parse_origin(self.text("origin"))
-        return _("{kind} of {source}", kind=self._kind(stream.kind), source=self._name(stream.oin))
+        return _("“{kind}” of {source}", kind=self._kind(stream.kind), source=self._name(stream.oin))
 
     def _name(self, key: str) -> str:
         oin = owner(key)
@@ -119,25 +119,27 @@ def _gate_name(told: _Told) -> str:
 
 
 def _offered(told: _Told) -> str:
-    _, first, last = told._, told.number("from"), told.number("through")
+    _ = told._
     return _(
-        "Events {first} to {last} of {stream} offered to {peer}.",
-        first=first,
-        last=last,
-        stream=told.stream(),
-        peer=told.name("to"),
+        "{events} of {stream} offered to {peer}.", events=_events(told), stream=told.stream(), peer=told.name("to")
     )
 
 
 def _applied(told: _Told) -> str:
-    _, first, last = told._, told.number("from"), told.number("through")
+    _ = told._
     return _(
-        "Events {first} to {last} applied: {stream} is complete through {through}.",
-        first=first,
-        last=last,
+        "{events} of {stream} applied: complete through {through}.",
+        events=_events(told),
         stream=told.stream(),
         through=told.moment("watermark"),
     )
+
+
+def _events(told: _Told) -> str:
+    _, first, last = told._, told.number("from"), told.number("through")
+    if first == last:
+        return _("Event {first}", first=first)
+    return _("Events {first} to {last}", first=first, last=last)
 
 
 def _receipted(told: _Told) -> str:
