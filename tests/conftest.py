@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -33,13 +33,25 @@ def postgresql_server() -> Iterator[str]:
 
 
 @pytest.fixture
-def empty_postgresql(postgresql_server: str) -> Iterator[str]:
-    """The URL of an empty database of its own."""
-    name = f"t{uuid.uuid4().hex}"
+def new_postgresql(postgresql_server: str) -> Iterator[Callable[[], str]]:
+    """Makes empty databases and gives their URLs; they are dropped afterwards."""
     engine = sa.create_engine(postgresql_server, isolation_level="AUTOCOMMIT")
+    made: list[str] = []
+
+    def new() -> str:
+        made.append(f"t{uuid.uuid4().hex}")
+        with engine.connect() as connection:
+            connection.execute(sa.text(f"CREATE DATABASE {made[-1]}"))
+        return postgresql_server.rsplit("/", 1)[0] + "/" + made[-1]
+
+    yield new
     with engine.connect() as connection:
-        connection.execute(sa.text(f"CREATE DATABASE {name}"))
-    yield postgresql_server.rsplit("/", 1)[0] + "/" + name
-    with engine.connect() as connection:
-        connection.execute(sa.text(f"DROP DATABASE {name} WITH (FORCE)"))
+        for name in made:
+            connection.execute(sa.text(f"DROP DATABASE {name} WITH (FORCE)"))
     engine.dispose()
+
+
+@pytest.fixture
+def empty_postgresql(new_postgresql: Callable[[], str]) -> str:
+    """The URL of an empty database of its own."""
+    return new_postgresql()

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection
 
-from keersluis.chain import Chain, Organisation
+from keersluis.chain import Chain, Kind, Organisation
 from keersluis.context import Context
 from keersluis.decisions import desk as decisions
 from keersluis.errors import Incorrect, KeersluisError, Untrusted
@@ -25,6 +25,7 @@ from keersluis.exchange.outbox import Accepted
 from keersluis.exchange.sender import Link, Sender, Sent
 from keersluis.identity import KeyRing, KeysAt, generate_key, load_key
 from keersluis.register import desk as register
+from keersluis.register import intake
 from keersluis.register.answers import Answer, Question
 from keersluis.signing import Signer
 from keersluis.storage import Store, open_store
@@ -74,9 +75,14 @@ class Node:
 
     def accept(self, events: Sequence[bytes]) -> list[Accepted]:
         """Steps 1-6: returns when all `events` are durable; all or nothing."""
-        accepted = self.store.write(lambda tx: outbox.accept(tx, self.ctx, events, self.clock.now()))
+        accepted = self.store.write(lambda tx: outbox.accept(tx, self.ctx, events, self.clock.now(), self._check))
         self.ctx.step(6)
         return accepted
+
+    def _check(self, data: msgspec.Raw, kind: Kind) -> None:
+        """Step 2 for the payload: what the register could not read is refused where it can still be mended."""
+        if kind.action != "answer":
+            intake.check(data, kind, self.chain.timezone)
 
     def register_waiting(self, items: Sequence[tuple[str, str, str, str]]) -> int:
         """Acts known to wait for entry: (kind, event id, occurred, channel)."""
@@ -204,6 +210,14 @@ class Node:
         act = decisions.undo_close if undo else decisions.close_revisit
         found = self.store.write(lambda tx: act(tx, self.ctx, decision, who, why, self.clock.now()))
         return found.document(self.policies[found.policy])
+
+    def declare_gap(self, kind: str, since: Instant, until: Instant) -> int:
+        """Acts of a past period turn out to be missing: what was settled on it is provisional again. Returns how many."""
+        return self.store.write(lambda tx: register.reopen(tx, self.ctx, kind, since, until, self.clock.now()))
+
+    def fill_gap(self, kind: str, since: Instant, until: Instant) -> bool:
+        """What was missing has come. False: no such gap was open."""
+        return self.store.write(lambda tx: register.fill(tx, self.ctx, kind, since, until, self.clock.now()))
 
     def look_up(self, subject: str, who: str, purpose: str, valid_at: str | None, known_at: str | None) -> Any:
         """What the register holds of one person, recorded before it is read; the moments are RFC 3339."""

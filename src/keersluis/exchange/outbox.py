@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from base64 import b64encode
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -54,13 +54,19 @@ class Promised:
     counts: str | None
 
 
-def accept(tx: Connection, ctx: Context, raws: Sequence[bytes], now: Instant) -> list[Accepted]:
+Check = Callable[[msgspec.Raw, Kind], None]
+"""Looks at a payload, which the exchange does not know. Raises Incorrect."""
+
+
+def accept(
+    tx: Connection, ctx: Context, raws: Sequence[bytes], now: Instant, check: Check = lambda _data, _kind: None
+) -> list[Accepted]:
     """Steps 1-4 for the publisher's events, in the caller's transaction; the commit is step 5.
 
     All or nothing. Raises Incorrect `event.refused` naming every faulty event, Conflict `exchange.key-reused`.
     """
     ctx.step(1)
-    events = _validated(ctx, raws, now)
+    events = _validated(ctx, raws, now, check)
     ctx.step(2)
     known = _store.known_keys(tx, [event.key for event in events])
     accepted: list[Accepted] = []
@@ -80,12 +86,14 @@ def accept(tx: Connection, ctx: Context, raws: Sequence[bytes], now: Instant) ->
     return [a if a.duplicate else Accepted(a.id, a.kind, first[a.kind] + a.position - 1, False) for a in accepted]
 
 
-def _validated(ctx: Context, raws: Sequence[bytes], now: Instant) -> list[Submitted]:
+def _validated(ctx: Context, raws: Sequence[bytes], now: Instant, check: Check) -> list[Submitted]:
     events: list[Submitted] = []
     faults: list[str] = []
     for number, raw in enumerate(raws, 1):
         try:
-            events.append(submitted(raw, ctx.chain, ctx.me, now))
+            event = submitted(raw, ctx.chain, ctx.me, now)
+            check(event.attributes["data"], event.kind)
+            events.append(event)
         except KeersluisError as error:
             faults.append(f"event {number}: {error}")
     if faults:

@@ -26,7 +26,7 @@ from keersluis.times import format_instant
 
 @dataclass
 class Seen:
-    """What one chain's databases say. Events by (source, id); facts by id; decisions by (organisation, id)."""
+    """What one chain's databases say. Events by (source, id); facts by (kind, id); decisions by (organisation, id)."""
 
     accepted: int = 0
     applied: Counter[str] = field(default_factory=Counter)
@@ -87,8 +87,8 @@ def _look_register(tx: Any, seen: Seen, chain: Chain) -> None:
         seen.applied[f"{told.source} {told.id}"] += 1
         seen.out_of_order += position != (previous[1] + 1 if origin == previous[0] else 1)
         previous = (origin, position)
-    for fact_id, *content in register.contents(tx):
-        seen.facts[fact_id] = hash(tuple(content))
+    for fact_id, kind, *content in register.contents(tx):
+        seen.facts[f"{kind} {fact_id}"] = hash(tuple(content))
     for kind, watermark in sorted(inbox.watermarks(tx).items()):
         source = chain.kinds[kind].source
         seen.watermarks.append({"source": source, "kind": kind, "complete_through": format_instant(watermark)})

@@ -65,6 +65,15 @@ class LookUp(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     beschikbaarOp: str | None = None  # noqa: N815, the standard's own name
 
 
+class Gap(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Acts of `van`..`tot` (event time) of a kind are missing or, when `gevuld`, have come."""
+
+    soort: str
+    van: str
+    tot: str
+    gevuld: bool = False
+
+
 class Closing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Somebody has dealt with a revisit."""
 
@@ -170,7 +179,14 @@ def answer_handlers(node: Node) -> Sequence[HTTPRouteHandler]:
         )
         return said(found)
 
-    return [answer, look_up]
+    @post("/gaten", status_code=200, summary="Declare that acts of a past period are missing, or that they have come")
+    async def gap(request: Request[Any, Any, Any]) -> Response[bytes]:
+        told = read_as(await request.body(), Gap)
+        since, until = parse_instant(told.van), parse_instant(told.tot)
+        act = node.fill_gap if told.gevuld else node.declare_gap
+        return said({"result": await _off(lambda: act(told.soort, since, until))})
+
+    return [answer, look_up, gap]
 
 
 def decision_handlers(node: Node) -> Sequence[HTTPRouteHandler]:
