@@ -9,7 +9,9 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import os
 import signal
+import threading
 from pathlib import Path
 
 from keersluis.chain import load_chain
@@ -27,6 +29,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("home", type=Path)
     parser.add_argument("--clock", type=Path, help="file of a shared virtual clock")
     parser.add_argument("--database", help="SQLAlchemy URL; default an SQLite file in the home")
+    parser.add_argument("--with-parent", action="store_true", help="end when standard input ends")
     asked = parser.parse_args(arguments)
     addresses = json.loads((asked.home / "addresses.json").read_text())
     clock: Clock = FileClock(asked.clock) if asked.clock else SystemClock()
@@ -34,25 +37,34 @@ def main(arguments: list[str] | None = None) -> None:
     node = open_node(load_chain(asked.chain), asked.organisation, asked.home, clock, wire, url=asked.database)
     port = int(addresses[asked.organisation].rsplit(":", 1)[1])
     try:
-        asyncio.run(_serve(node, port, virtual=asked.clock is not None))
+        asyncio.run(_serve(node, port, virtual=asked.clock is not None, tied=asked.with_parent))
     finally:
         wire.close()
         node.close()
 
 
-async def _serve(node: Node, port: int, *, virtual: bool) -> None:
+async def _serve(node: Node, port: int, *, virtual: bool, tied: bool) -> None:
     from keersluis.web.app import node_app
     from keersluis.web.serve import serve
 
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    if tied:
+        loop = asyncio.get_running_loop()
+        threading.Thread(target=_until_parent_ends, args=(loop, stop), daemon=True).start()
     worker = None if virtual else Worker(node)
     if worker:
         worker.start()
     await serve(node_app(node), port, stop)
     if worker:
         worker.stop()
+
+
+def _until_parent_ends(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
+    while os.read(0, 1024):
+        pass
+    loop.call_soon_threadsafe(stop.set)
 
 
 if __name__ == "__main__":

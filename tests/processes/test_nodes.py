@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -197,3 +199,18 @@ def test_a_node_ends_when_it_is_told_to(nodes: Nodes) -> None:
     process = nodes.process("justis")
     os.kill(process.pid, signal.SIGTERM)
     assert process.wait(timeout=20) == 0
+
+
+def test_nodes_end_with_the_process_that_started_them(chain: Chain, tmp_path: Path) -> None:
+    script = (
+        "import os, sys, time; from pathlib import Path; from keersluis.chain import load_chain;"
+        "from keersluis.simulation.conductor import Nodes;"
+        f"nodes = Nodes(load_chain('nl-justice'), Path({str(tmp_path / 'run')!r}), None, only=('om',)); nodes.start();"
+        "print(nodes.process('om').pid, flush=True); time.sleep(60)"
+    )
+    parent = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
+    assert parent.stdout is not None
+    child = int(parent.stdout.readline())
+    parent.kill()
+    parent.wait()
+    until(lambda: not Path(f"/proc/{child}").exists() or "zombie" in Path(f"/proc/{child}/status").read_text())

@@ -64,7 +64,10 @@ class Nodes:
             command += ["--clock", str(self.home / "clock")]
         log = (self.home / key / "node.log").open("ab")
         with log:
-            return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
+            # Its standard input is a pipe of ours: when we end, in whatever way, it reads the end and ends too.
+            return subprocess.Popen(
+                [*command, "--with-parent"], stdin=subprocess.PIPE, stdout=log, stderr=log, start_new_session=True
+            )
 
     def _wait_for(self, key: str, deadline: float) -> None:
         while True:

@@ -1,0 +1,5 @@
+"""`python -m keersluis`."""
+
+from keersluis.cli.main import main
+
+main()
