@@ -15,6 +15,7 @@ from litestar.response import ServerSentEvent, ServerSentEventMessage
 
 from keersluis.errors import Incorrect, KeersluisError
 from keersluis.web import canals, chart, completeness, orders, picture, views
+from keersluis.web.ending import STREAM
 from keersluis.web.faults import FaultHandler, html_faults
 from keersluis.web.protocol import StatusSource
 from keersluis.web.render import Asset, Renderer, language_of
@@ -70,14 +71,16 @@ class Pages:
         scene, common = await self._scene(request)
         return self._renderer.page(request, "timeline.html", common | {"entries": views.entries(scene)})
 
-    async def gate_form(self, request: Request[Any, Any, Any], organisation: str) -> Response[str]:
+    async def gate_form(self, request: Request[Any, Any, Any]) -> Response[str]:
         """GET /poort/{organisation}: the empty form; the query may choose what it starts with."""
+        organisation = request.path_params["organisation"]
         scene, common = await self._gate_scene(request, organisation)
         values = orders.values_of(request.query_params)
         return self._form_page(request, scene, common, organisation, orders.Checked(values, {}, ()))
 
-    async def gate_step(self, request: Request[Any, Any, Any], organisation: str) -> Response[Any]:
+    async def gate_step(self, request: Request[Any, Any, Any]) -> Response[Any]:
         """POST /poort/{organisation}: check the form, show what will happen, and on confirmation do it."""
+        organisation = request.path_params["organisation"]
         scene, common = await self._gate_scene(request, organisation)
         form = await request.form()
         checked = orders.check(scene, organisation, orders.values_of(form))
@@ -105,8 +108,9 @@ class Pages:
         shown = {field: checked.values[field] for field in ("state", "peer", "direction", "kind")}
         return _see_other(f"/poort/{organisation}/gedaan?{urlencode(shown | {'was': was})}")
 
-    async def gate_done(self, request: Request[Any, Any, Any], organisation: str) -> Response[str]:
+    async def gate_done(self, request: Request[Any, Any, Any]) -> Response[str]:
         """GET /poort/{organisation}/gedaan: what was ordered, how the gates stand now, and the way back."""
+        organisation = request.path_params["organisation"]
         scene, common = await self._gate_scene(request, organisation)
         values = orders.values_of(request.query_params)
         if any(
@@ -137,7 +141,11 @@ class Pages:
     async def stream(self, request: Request[Any, Any, Any]) -> Response[Any]:
         """GET /stroom: an event for each time that the log has grown; its id is the log's position."""
         given = request.headers.get("last-event-id") or request.query_params.get("sinds") or ""
-        since = int(given) if given.isdecimal() and len(given) < 19 else await ask(self._source.changed, 0)
+        since = (
+            int(given)
+            if given.isascii() and given.isdigit() and len(given) < 19
+            else await ask(self._source.changed, 0)
+        )
         return secured(ServerSentEvent(self._events(since)))
 
     async def _events(self, since: int) -> AsyncIterator[ServerSentEventMessage]:
@@ -154,9 +162,9 @@ class Pages:
             await asyncio.sleep(_POLL)
             quiet += _POLL
 
-    async def asset(self, name: str) -> Response[bytes]:
+    async def asset(self, request: Request[Any, Any, Any]) -> Response[bytes]:
         """GET /statisch/{name}."""
-        found: Asset | None = self._renderer.assets.get(name)
+        found: Asset | None = self._renderer.assets.get(request.path_params["name"])
         if found is None:
             raise NotFoundException
         headers = {"Cache-Control": "public, max-age=31536000, immutable"}
@@ -277,7 +285,7 @@ def page_handlers(source: StatusSource, theme_css: Path | None = None) -> list[R
         post("/poort/{organisation:str}", include_in_schema=False, status_code=200)(pages.gate_step),
         get("/poort/{organisation:str}/gedaan", include_in_schema=False)(pages.gate_done),
         post("/bediening", include_in_schema=False)(pages.control),
-        get("/stroom", include_in_schema=False)(pages.stream),
+        get(STREAM, include_in_schema=False)(pages.stream),
         get("/statisch/{name:str}", include_in_schema=False)(pages.asset),
     ]
     faults: dict[int | type[Exception], FaultHandler] = {Exception: html_faults(source, renderer)}

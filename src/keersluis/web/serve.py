@@ -9,6 +9,8 @@ from typing import Any
 from granian.constants import Interfaces
 from granian.server.embed import Server
 
+from keersluis.web.ending import until
+
 
 def free_port() -> int:
     """A port of the loopback interface that was free just now."""
@@ -19,7 +21,10 @@ def free_port() -> int:
 
 async def serve(app: Any, port: int, stop: asyncio.Event) -> None:
     """Serve `app` (ASGI) on 127.0.0.1:`port` until `stop` is set."""
-    server = Server(app, address="127.0.0.1", port=port, interface=Interfaces.ASGI, log_enabled=False, websockets=False)
+    ending = until(app, stop)
+    server = Server(
+        ending, address="127.0.0.1", port=port, interface=Interfaces.ASGI, log_enabled=False, websockets=False
+    )
     task = asyncio.create_task(server.serve())
     waiter = asyncio.create_task(stop.wait())
     await asyncio.wait([task, waiter], return_when=asyncio.FIRST_COMPLETED)

@@ -1,0 +1,138 @@
+"""Until when each source is complete, in words: never more than was promised, and silence is said (P2, P7)."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from keersluis.times import DAY, HOUR, format_instant, parse_instant
+from keersluis.web import completeness
+from keersluis.web.scene import Scene
+from keersluis.words import translator
+from web.fixtures import CHAIN, CUT, DURING, chain_statuses
+
+INCOMING = [kind for kind in CHAIN.kinds.values() if "justid" in kind.receivers]
+
+
+def scene(situation: str = "cut", language: str = "en") -> Scene:
+    return Scene(translator(language), CHAIN, chain_statuses(situation))
+
+
+def plain(markup: str) -> str:
+    return re.sub(r"<.*?>", "", markup)
+
+
+def told(situation: str, language: str = "en") -> list[str]:
+    return [plain(text) for account in completeness.accounts(scene(situation, language)) for text in account.sentences]
+
+
+def register_with(marks: list[dict[str, Any]]) -> Scene:
+    statuses = chain_statuses("calm")
+    justid = next(status for status in statuses if status["organisation"] == "justid")
+    return Scene(translator("en"), CHAIN, [{**justid, "now": format_instant(DURING), "watermarks": marks}])
+
+
+def mark(path: str, through: int, state: str = "flowing") -> dict[str, Any]:
+    return {
+        "source": CHAIN.kinds[path].source,
+        "kind": path,
+        "complete_through": format_instant(through),
+        "entered_through": format_instant(through),
+        "heard_at": format_instant(DURING),
+        "size": 1,
+        "state": state,
+        "reason": None,
+    }
+
+
+def test_a_source_that_was_cut_off_is_complete_to_its_last_promise_and_silent_since() -> None:
+    assert (
+        "Justid is complete on “Prosecution decision”, “Withdrawal” and “Correction” through Thursday 17 July 2025"
+        " 06:00. Nothing has been heard since 17 July 06:12: silent."
+    ) in told("cut")
+    assert (
+        "Justid is volledig over ‘Vervolgingsbeslissing’, ‘Intrekking’ en ‘Verbetering’ tot en met donderdag 17 juli"
+        " 2025 06:00. Sinds 17 juli 06:12 is er niets meer gehoord: stil."
+    ) in told("cut", "nl")
+
+
+def test_paper_at_the_source_is_said_though_messages_arrive() -> None:
+    sentences = told("returning")
+    assert (
+        "Justid is complete on “Conviction” through Saturday 19 July 2025 06:10. Messages do arrive, but Public"
+        " Prosecution Service has not yet entered all that happened after it."
+    ) in sentences
+
+
+def test_a_lossy_link_is_told_with_the_counts_that_differ() -> None:
+    sentence = next(text for text in told("lossy") if "stopped" in text)
+    assert "“Conviction, serious violence” through Saturday 9 August 2025 14:20" in sentence
+    assert "The source counts 1,412 convictions, 1,409 have arrived here." in sentence
+
+
+def test_a_calm_chain_is_told_in_three_sentences() -> None:
+    sentences = told("calm")
+    assert len(sentences) == 3
+    assert not [text for text in sentences if "silent" in text or "stopped" in text]
+
+
+def test_receivers_that_are_all_up_to_date_are_told_of_together() -> None:
+    last = told("cut")[-1]
+    names = "Justis, Child Care and Protection Board and Immigration and Naturalisation Service"
+    assert last.startswith(f"{names} are complete on everything through Monday 18 August 2025 14:15")
+
+
+def test_a_source_that_never_promised_is_not_given_a_date() -> None:
+    here = register_with([mark("disposal", 0, "never")])
+    sentence = plain(completeness.accounts(here)[0].sentences[0])
+    assert (
+        sentence == "Justid has no promise yet from Public Prosecution Service on “Disposal: dismissal or acquittal”."
+    )
+
+
+@pytest.mark.parametrize(("late", "state"), [(0, "current"), (HOUR, "behind"), (30 * DAY, "behind")])
+def test_a_kind_is_up_to_date_within_its_usual_lag_and_a_heartbeat(late: int, state: str) -> None:
+    kind = CHAIN.kinds["judgment.serious"]
+    allowed = kind.lag + CHAIN.heartbeat + 2 * CHAIN.skew
+    here = register_with([mark(kind.path, DURING - allowed - late)])
+    assert completeness.rows(here)[0].state == state
+
+
+def test_an_emergency_route_is_named_only_while_it_is_permitted() -> None:
+    during, before = scene("cut"), scene("calm")
+    assert "“Police data, serious violence” stands in for “Prosecution decision, serious violence”" in plain(
+        completeness.routes_in_words(during)[0]
+    )
+    assert completeness.routes_in_words(before) == []
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from([kind.path for kind in INCOMING]),
+            st.integers(min_value=CUT - 90 * DAY, max_value=DURING),
+            st.sampled_from(["flowing", "silent", "stopped"]),
+        ),
+        min_size=1,
+        max_size=11,
+        unique_by=lambda each: each[0],
+    )
+)
+def test_no_sentence_promises_more_than_the_least_of_its_kinds(marks: list[tuple[str, int, str]]) -> None:
+    """P2 on the page: what a sentence says of several kinds holds for each of them, and each kind is told of."""
+    here = register_with([mark(*each) for each in marks])
+    accounts = completeness.accounts(here)
+    assert sorted(row.path for account in accounts for row in account.rows) == sorted(path for path, *_ in marks)
+    for account in accounts:
+        least = min(row.through for row in account.rows)
+        said = [parse_instant(each) for text in account.sentences for each in re.findall(r'datetime="(.*?)"', text)]
+        assert min(said) == least
+        for row in account.rows:
+            group = here.kind(row.path.rpartition(".")[0])
+            texts = [text for text in map(plain, account.sentences) if f"“{row.kind}”" in text or f"“{group}”" in text]
+            texts = texts or [plain(text) for text in account.sentences if "everything" in text]
+            assert texts, row
