@@ -78,9 +78,7 @@ def test_dutch_has_the_same_places_for_facts() -> None:
         ("en", "Thursday 17 July 2025 06:00", "43 days and 2 hours", "1,204"),
     ],
 )
-def test_times_and_numbers_are_written_as_people_there_do(
-    language: str, moment: str, span: str, number: str
-) -> None:
+def test_times_and_numbers_are_written_as_people_there_do(language: str, moment: str, span: str, number: str) -> None:
     _ = words.translator(language)
     assert _.moment(CUT, AMSTERDAM) == moment
     assert _.duration((43 * 86_400 + 2 * 3_600 + 59 * 60) * 1_000_000) == span

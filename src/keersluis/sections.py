@@ -136,9 +136,7 @@ class Section:
             return next(iter(options))
         return value
 
-    def choices(
-        self, key: str, options: Collection[str], default: tuple[str, ...] | None = None
-    ) -> tuple[str, ...]:
+    def choices(self, key: str, options: Collection[str], default: tuple[str, ...] | None = None) -> tuple[str, ...]:
         texts = self.texts(key, default)
         for value in texts:
             if value not in options:

@@ -212,7 +212,7 @@ class Node:
         return found.document(self.policies[found.policy])
 
     def declare_gap(self, kind: str, since: Instant, until: Instant) -> int:
-        """Acts of a past period turn out to be missing: what was settled on it is provisional again. Returns how many."""
+        """Acts of a past period turn out to be missing: what was settled on it is open again. Returns how many."""
         return self.store.write(lambda tx: register.reopen(tx, self.ctx, kind, since, until, self.clock.now()))
 
     def fill_gap(self, kind: str, since: Instant, until: Instant) -> bool:

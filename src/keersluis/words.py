@@ -30,9 +30,7 @@ _STEPS = (
 class Translator:
     """The words of one language. Numbers in `facts` are written with that language's separators."""
 
-    def __init__(
-        self, language: str, texts: Mapping[str, str], plurals: Mapping[str, tuple[str, str]]
-    ) -> None:
+    def __init__(self, language: str, texts: Mapping[str, str], plurals: Mapping[str, tuple[str, str]]) -> None:
         self.language = language
         self.locale = _LOCALES[language]
         self._texts = texts

@@ -327,7 +327,7 @@ def broken(tmp_path: Path, *edits: tuple[str, str]) -> list[str]:
         ('state = "metered"', 'state = "dosed"', "closed, metered, open"),
         ('at = "2025-09-25T10:00:00+02:00"', 'at = "2026-09-25"', "between start and end of the scenario"),
         ('after = ["disposal", "judgment"]', 'after = ["correction"]', "kinds of flows above this one"),
-        ("least = \"21d\"\n", "least = 21\n", "flows[4].least: expected a text"),
+        ('least = "21d"\n', "least = 21\n", "flows[4].least: expected a text"),
         ("sentence_months = [3, 120]", "sentence_months = [120, 3]", "the lowest and the highest"),
         ('of = "prosecution-decision.serious"', 'of = "police-data.sexual"', "the kind of a flow"),
         ('kind = "prosecution-decision.sexual"', 'kind = "prosecution-decision.serious"', "one flow for each kind"),

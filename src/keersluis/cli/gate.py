@@ -116,7 +116,8 @@ def show(organisation: Whose, directory: Directory = Path(), as_json: AsJson = F
 
     orders = stand(Target(directory, organisation))["gates"]
     lines = [
-        f"{each['at']}  {each['state']:8} {each['direction']:3} {each['peer']:10} {each['kind']:30} {each['who']}: {each['why']}"
+        f"{each['at']}  {each['state']:8} {each['direction']:3} {each['peer']:10} {each['kind']:30} "
+        f"{each['who']}: {each['why']}"
         for each in orders
     ]
     emit(orders, as_json, "\n".join(lines) or "No order was ever given: every gate stands open.")

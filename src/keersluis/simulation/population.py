@@ -70,9 +70,7 @@ class Population:
         """Subjects of `number` new cases; the same person may have several."""
         return [self.subject(int(n)) for n in random.choice(self.known_persons, number, p=self._weights)]
 
-    def for_questions(
-        self, random: np.random.Generator, number: int, known: float, distinct: bool
-    ) -> list[str]:
+    def for_questions(self, random: np.random.Generator, number: int, known: float, distinct: bool) -> list[str]:
         """Subjects of `number` questions, a share `known` of them about known persons."""
         share = min(round(number * known), len(self.known_persons)) if distinct else round(number * known)
         first = random.choice(self.known_persons, share, replace=not distinct)
