@@ -10,11 +10,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy import BigInteger, Boolean, Column, Connection, Index, Integer, LargeBinary, Table, Text
+from sqlalchemy import BigInteger, Boolean, Column, Connection, Index, Integer, Table, Text
 
 from keersluis.decisions.evidence import Heard
 from keersluis.decisions.model import Basis, Change, EarlyRow, Group, GroupKey, Kept, RevisitRow
-from keersluis.storage import Migrations, upsert
+from keersluis.storage import Bytes, Migrations, upsert
 from keersluis.times import Instant
 
 CHUNK = 500  # values in one IN list; SQLite allows more, plans stay cached
@@ -64,8 +64,8 @@ bases = Table(
     Column("decision", Text, primary_key=True),
     Column("n", Integer, primary_key=True),
     Column("at", BigInteger, nullable=False),
-    Column("inputs", LargeBinary, nullable=False),
-    Column("outcome", LargeBinary, nullable=False),
+    Column("inputs", Bytes, nullable=False),
+    Column("outcome", Bytes, nullable=False),
 )  # fmt: skip
 changes = Table(
     "decision_changes", metadata,
@@ -87,7 +87,7 @@ settlements = Table(
     "decision_settlements", metadata,
     Column("n", BigInteger, primary_key=True, autoincrement=False),
     Column("at", BigInteger, nullable=False),
-    Column("watermarks", LargeBinary, nullable=False),
+    Column("watermarks", Bytes, nullable=False),
 )  # fmt: skip
 revisits = Table(
     "decision_revisits", metadata,
@@ -99,7 +99,7 @@ revisits = Table(
     Column("gravity", Integer, nullable=False),
     Column("harmful", Boolean, nullable=False),
     Column("final", Boolean, nullable=False),
-    Column("reason", LargeBinary, nullable=False),
+    Column("reason", Bytes, nullable=False),
     Column("at", BigInteger, nullable=False),
     Column("closed_at", BigInteger),
     Column("closed_by", Text),
@@ -113,8 +113,8 @@ early = Table(
     Column("answer", Text, primary_key=True),
     Column("position", BigInteger, primary_key=True),
     Column("told_at", BigInteger, nullable=False),
-    Column("leaf", LargeBinary, nullable=False),
-    Column("data", LargeBinary, nullable=False),
+    Column("leaf", Bytes, nullable=False),
+    Column("data", Bytes, nullable=False),
 )  # fmt: skip
 totals = Table(
     "decision_totals", metadata,

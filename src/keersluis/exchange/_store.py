@@ -6,10 +6,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, TypeAlias
 
 import sqlalchemy as sa
-from sqlalchemy import BigInteger, Column, Connection, Float, Integer, LargeBinary, Table, Text
+from sqlalchemy import BigInteger, Column, Connection, Float, Integer, Table, Text
 
 from keersluis.exchange.gates import Bucket, GateOrder
-from keersluis.storage import Migrations, upsert
+from keersluis.storage import Bytes, Migrations, insert_rows, upsert
 from keersluis.times import Instant
 
 CHUNK = 500  # values in one IN list; SQLite allows more, plans stay cached
@@ -26,7 +26,7 @@ out_streams = Table(
     Column("kind", Text, nullable=False, unique=True),
     Column("origin", Text, nullable=False),
     Column("size", BigInteger, nullable=False),
-    Column("frontier", LargeBinary, nullable=False),
+    Column("frontier", Bytes, nullable=False),
     Column("source_time", BigInteger, nullable=False),
     Column("complete_through", BigInteger, nullable=False),
 )
@@ -37,14 +37,14 @@ out_events = Table(
     Column("position", BigInteger, primary_key=True),
     Column("occurred_start", BigInteger, nullable=False),
     Column("source_time", BigInteger, nullable=False),
-    Column("leaf", LargeBinary, nullable=False),
-    Column("bytes", LargeBinary, nullable=False),
+    Column("leaf", Bytes, nullable=False),
+    Column("bytes", Bytes, nullable=False),
 )
 out_keys = Table(
     "out_keys",
     metadata,
-    Column("key", LargeBinary, primary_key=True),
-    Column("digest", LargeBinary, nullable=False),
+    Column("key", Bytes, primary_key=True),
+    Column("digest", Bytes, nullable=False),
     Column("stream", Integer, nullable=False),
     Column("position", BigInteger, nullable=False),
     sqlite_with_rowid=False,
@@ -55,7 +55,7 @@ out_peers = Table(
     Column("stream", Integer, primary_key=True),
     Column("peer", Text, primary_key=True),
     Column("size", BigInteger, nullable=False),
-    Column("frontier", LargeBinary, nullable=False),
+    Column("frontier", Bytes, nullable=False),
     Column("promised", BigInteger, nullable=False),
     Column("receipt", Text),
     Column("refusal", Text),
@@ -85,7 +85,7 @@ in_streams = Table(
     Column("source", Text, nullable=False),
     Column("kind", Text, nullable=False),
     Column("size", BigInteger, nullable=False),
-    Column("frontier", LargeBinary, nullable=False),
+    Column("frontier", Bytes, nullable=False),
     Column("watermark", BigInteger, nullable=False),
     Column("promised", BigInteger, nullable=False),
     Column("entered_through", BigInteger, nullable=False),
@@ -99,7 +99,7 @@ in_events = Table(
     Column("stream", Integer, primary_key=True),
     Column("position", BigInteger, primary_key=True),
     Column("source_time", BigInteger, nullable=False),
-    Column("bytes", LargeBinary, nullable=False),
+    Column("bytes", Bytes, nullable=False),
 )
 in_checkpoints = Table(
     "in_checkpoints",
@@ -116,7 +116,7 @@ quarantine = Table(
     Column("code", Text, nullable=False),
     Column("place", Text, nullable=False),
     Column("sentence", Text, nullable=False),
-    Column("body", LargeBinary, nullable=False),
+    Column("body", Bytes, nullable=False),
     Column("solved_at", BigInteger),
 )
 breaches = Table(
@@ -253,10 +253,15 @@ def known_keys(tx: Connection, keys: Sequence[bytes]) -> dict[bytes, AnyRow]:
     return found
 
 
-def add_out_events(tx: Connection, events: list[dict[str, Any]], keys: list[dict[str, Any]]) -> None:
-    """Step 5's rows: events and their idempotency keys."""
-    tx.execute(sa.insert(out_events), events)
-    tx.execute(sa.insert(out_keys), keys)
+OUT_EVENT = ("stream", "position", "occurred_start", "source_time", "leaf", "bytes")
+OUT_KEY = ("key", "digest", "stream", "position")
+IN_EVENT = ("stream", "position", "source_time", "bytes")
+
+
+def add_out_events(tx: Connection, events: Sequence[tuple[Any, ...]], keys: Sequence[tuple[Any, ...]]) -> None:
+    """Step 5's rows: events (columns OUT_EVENT) and their idempotency keys (OUT_KEY)."""
+    insert_rows(tx, out_events, OUT_EVENT, events)
+    insert_rows(tx, out_keys, OUT_KEY, keys)
 
 
 def tail(tx: Connection, stream: int, after: int, upto: int, most: int) -> Sequence[AnyRow]:
@@ -332,9 +337,9 @@ def update_in_stream(tx: Connection, stream: int, **values: Any) -> None:
     tx.execute(_UPDATE_IN_STREAM, {"s": stream, **values})
 
 
-def add_in_events(tx: Connection, rows: list[dict[str, Any]]) -> None:
-    """Store received events verbatim."""
-    tx.execute(sa.insert(in_events), rows)
+def add_in_events(tx: Connection, rows: Sequence[tuple[Any, ...]]) -> None:
+    """Store received events verbatim (columns IN_EVENT)."""
+    insert_rows(tx, in_events, IN_EVENT, rows)
 
 
 def add_in_checkpoint(tx: Connection, stream: int, size: int, note: str) -> None:

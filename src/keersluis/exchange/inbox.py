@@ -152,18 +152,7 @@ def _applied(
     """Step 11: events, position and watermark together; step 12: our co-signature."""
     stream, checkpoint, now = arrival.stream, arrival.checkpoint, arrival.now
     if events:
-        _store.add_in_events(
-            tx,
-            [
-                {
-                    "stream": stream.stream,
-                    "position": e.position,
-                    "source_time": e.source_time,
-                    "bytes": e.bytes,
-                }
-                for e in events
-            ],
-        )
+        _store.add_in_events(tx, [(stream.stream, e.position, e.source_time, e.bytes) for e in events])
         _note_breaches(tx, arrival, events, now)
         _store.add_in_checkpoint(tx, stream.stream, checkpoint.size, arrival.batch.checkpoint)
     if stream.stopped:

@@ -127,17 +127,8 @@ def _append(tx: Connection, ctx: Context, kind: Kind, events: list[Submitted], n
         stored = stamp(event, position=position, source_time=source_time, salt=salts[16 * offset : 16 * offset + 16])
         leaf = leaf_hash(stored)
         leaves.append(leaf)
-        rows.append(
-            {
-                "stream": row.stream,
-                "position": position,
-                "occurred_start": event.when.start,
-                "source_time": source_time,
-                "leaf": leaf,
-                "bytes": stored,
-            }
-        )
-        keys.append({"key": event.key, "digest": event.digest, "stream": row.stream, "position": position})
+        rows.append((row.stream, position, event.when.start, source_time, leaf, stored))
+        keys.append((event.key, event.digest, row.stream, position))
     ctx.step(3)
     _store.add_out_events(tx, rows, keys)
     _store.end_waiting(tx, kind.path, [event.id for event in events])

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import sqlalchemy as sa
-from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, Table, Text
+from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, Table, Text
 
-from keersluis.storage import Migrations
+from keersluis.storage import Bytes, Migrations
 
 metadata = sa.MetaData()
 
@@ -26,7 +26,7 @@ facts = Table(
     Column("valid_from", BigInteger),
     Column("valid_to", BigInteger),
     Column("refers_to", Text),
-    Column("content", LargeBinary, nullable=False),
+    Column("content", Bytes, nullable=False),
 )
 subjects = Table(
     "subjects",

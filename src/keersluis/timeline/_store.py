@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy import BigInteger, Column, Connection, LargeBinary, Table, Text
+from sqlalchemy import BigInteger, Column, Connection, Table, Text
 
-from keersluis.storage import Migrations, upsert
+from keersluis.storage import Bytes, Migrations, upsert
 from keersluis.times import Instant
 
 _FETCH = 2000  # rows in memory at a time
@@ -22,15 +22,15 @@ entries = Table(
     Column("at", BigInteger, nullable=False),
     Column("room", Text, nullable=False),
     Column("kind", Text, nullable=False),
-    Column("entry", LargeBinary, nullable=False),
-    Column("leaf", LargeBinary, nullable=False),
+    Column("entry", Bytes, nullable=False),
+    Column("leaf", Bytes, nullable=False),
 )
 heads = Table(
     "timeline_heads",
     metadata,
     Column("n", BigInteger, primary_key=True, autoincrement=False),
     Column("note", Text, nullable=False),
-    Column("frontier", LargeBinary, nullable=False),
+    Column("frontier", Bytes, nullable=False),
 )
 witnessed = Table(
     "timeline_witnessed",
