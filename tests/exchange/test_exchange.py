@@ -12,6 +12,7 @@ from keersluis.exchange.batches import Batch, Parcel, decode, encode
 from keersluis.exchange.gates import GateOrder
 from keersluis.signing import Signer, sign_note, unverified_text
 from keersluis.storage import open_store
+from keersluis.timeline import log
 from keersluis.times import DAY, HOUR, MINUTE, SECOND, parse_instant
 from keersluis.watermarks import Checkpoint
 
@@ -394,3 +395,12 @@ def test_a_counted_backlog_that_drains_in_parts_is_not_stopped_meanwhile() -> No
         row = next(r for r in overview.received(tx, pair.register.ctx, pair.register.clock.now()) if r["kind"] == KIND)
     assert 0 < row["size"] < 40
     assert row["state"] == "flowing"
+
+
+def test_a_forged_head_of_a_log_holds_up_no_events_and_is_not_remembered(pair: Pair) -> None:
+    pair.source.accept([event(1, START - HOUR)])
+    altered(pair, lambda batch: msgspec.structs.replace(batch, timeline="no note"))
+    pair.pump()
+    assert ids(pair) == ["e-1"]
+    with pair.register.store.read() as tx:
+        assert log.witnessed(tx) == {}

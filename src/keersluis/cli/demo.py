@@ -53,19 +53,18 @@ def _headless(feed: GeneratedFeed, home: Path, as_json: bool) -> None:
 
 
 def _page(feed: GeneratedFeed, home: Path, port: int, speed: float) -> None:
-    from keersluis.simulation.conductor import Nodes, Player
+    from keersluis.simulation.conductor import Nodes
     from keersluis.simulation.demo import Demo
 
     nodes = Nodes(feed.chain, home, feed.start)
-    nodes.start()
     try:
-        player = Player(nodes, feed, cut=True)
-        asyncio.run(_serve(Demo(nodes, player, speed=speed), port))
+        asyncio.run(_serve(Demo(nodes, feed, speed=speed), port))
     finally:
         nodes.stop()
 
 
 async def _serve(demo: Demo, port: int) -> None:
+    """The page is there at once; the nodes come up behind it."""
     from keersluis.web.app import pages_app
     from keersluis.web.serve import free_port, serve
 
@@ -73,9 +72,14 @@ async def _serve(demo: Demo, port: int) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     port = port or free_port()
-    await asyncio.to_thread(demo.start)
-    typer.echo(f"The chain runs. Its first page: http://127.0.0.1:{port}/   (stop with Ctrl-C)")
-    for key, address in demo.nodes.addresses.items():
-        typer.echo(f"  {key:8} {address}/")
-    await serve(pages_app(demo), port, stop)
+    typer.echo(f"The chain's first page: http://127.0.0.1:{port}/   (stop with Ctrl-C)")
+    serving = asyncio.create_task(serve(pages_app(demo), port, stop))
+    starting = asyncio.create_task(asyncio.to_thread(demo.start))
+    await asyncio.wait([serving, starting], return_when=asyncio.FIRST_COMPLETED)
+    if starting.done():
+        await starting
+        for key, address in demo.nodes.addresses.items():
+            typer.echo(f"  {key:12} {address}/")
+    await serving
+    await starting
     await asyncio.to_thread(demo.stop)

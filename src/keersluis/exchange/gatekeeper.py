@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,6 +46,12 @@ def allowance(tx: Connection, peer: str, direction: Direction, kind: str, now: I
         return Allowed(1 << 60, 0.0)
     tokens = refill(_store.bucket(tx, order), order.rate, now).tokens
     return Allowed(int(tokens), max(0.0, (1 - tokens) / order.rate))
+
+
+def closed_kinds(tx: Connection, peer: str, direction: Direction, kinds: Iterable[str]) -> frozenset[str]:
+    """Those of these kinds of which the gate is closed now."""
+    orders = _store.orders(tx)
+    return frozenset(kind for kind in kinds if standing(orders, peer, direction, kind).state == "closed")
 
 
 def take(tx: Connection, peer: str, direction: Direction, kind: str, events: int, now: Instant) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from base64 import b64encode
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -61,8 +62,7 @@ def receive(tx: Connection, ctx: Context, batch: Batch, handler: Handler, now: I
     Returns Refused, with the batch in quarantine, when what is signed does not match what came.
     """
     arrival = _arrival(tx, ctx, batch, now)
-    if batch.timeline:
-        log.witness(tx, batch.timeline, ctx.keyring, now)
+    witness(tx, ctx, batch.timeline, now)
     if arrival.checkpoint.size < arrival.stream.size:
         return _seen_before(tx, arrival)
     try:
@@ -76,6 +76,13 @@ def receive(tx: Connection, ctx: Context, batch: Batch, handler: Handler, now: I
     except (Incorrect, Untrusted) as error:
         return _quarantined(tx, arrival, error, now)
     return _applied(tx, ctx, arrival, extension, events, counts)
+
+
+def witness(tx: Connection, ctx: Context, head: str | None, now: Instant) -> None:
+    """Remember the head of a peer's log. One that nobody signed proves nothing, and holds nothing up."""
+    if head:
+        with suppress(Untrusted):
+            log.witness(tx, head, ctx.keyring, now)
 
 
 def _arrival(tx: Connection, ctx: Context, batch: Batch, now: Instant) -> _Arrival:

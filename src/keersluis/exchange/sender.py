@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 
 from keersluis.context import Context
 from keersluis.errors import Fault, KeersluisError, Unavailable, Untrusted
-from keersluis.exchange import _store, gatekeeper, outbox
+from keersluis.exchange import _store, gatekeeper, inbox, outbox
 from keersluis.exchange.batches import (
     BATCH_BYTES,
     BATCH_EVENTS,
@@ -84,6 +84,8 @@ class Sender:
             if not offers:
                 break
             try:
+                if not (offers := self._announced(offers, sent)):
+                    break
                 outcomes = self._deliver(offers)
             except KeersluisError as error:
                 sent.refused |= {offer.kind: error.code for offer in offers}
@@ -150,11 +152,18 @@ class Sender:
         root = told.extend(bytes(event.leaf) for event in events).root()
         return Checkpoint(promised.origin, last, root, rest.source_time - 1, through)
 
-    def _deliver(self, offers: Sequence[Offer]) -> list[Outcome]:
-        """Step 9: one request, one outcome for each batch."""
+    def _announced(self, offers: Sequence[Offer], sent: Sent) -> list[Offer]:
+        """Step 9, just before it leaves: what a gate that closed since step 7 holds back stays here (P4)."""
         if any(offer.batch.events for offer in offers):
             self.store.write(lambda tx: self._note_offers(tx, offers))
         self.ctx.step(9)
+        with self.store.read() as tx:
+            shut = gatekeeper.closed_kinds(tx, self.peer, "out", [offer.kind for offer in offers])
+        sent.refused |= dict.fromkeys(sorted(shut), "gate.closed")
+        return [offer for offer in offers if offer.kind not in shut]
+
+    def _deliver(self, offers: Sequence[Offer]) -> list[Outcome]:
+        """Step 9: one request, one outcome for each batch."""
         body = self.link.send(self.peer, BATCHES, encode(Parcel([offer.batch for offer in offers])))
         outcomes = decode(body, Outcomes).outcomes
         if len(outcomes) != len(offers):
@@ -203,11 +212,10 @@ class Sender:
         for offer, receipt in receipts:
             try:
                 row = outbox.receipted(tx, self.ctx, self.peer, offer.promised, receipt, now)
-                if receipt.timeline:
-                    log.witness(tx, receipt.timeline, self.ctx.keyring, now)
             except Untrusted as error:
                 told.append((offer, error))
                 continue
+            inbox.witness(tx, self.ctx, receipt.timeline, now)
             rows.append(row)
             told.append((offer, int(row["size"])))
             if offer.batch.events:

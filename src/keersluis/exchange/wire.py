@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import httpx
+import httpcore
 import msgspec
 
 from keersluis.errors import Conflict, Fault, Forbidden, Incorrect, KeersluisError, Unavailable, Untrusted
@@ -18,6 +18,8 @@ _FAMILIES: dict[int, type[KeersluisError]] = {
     429: Unavailable,
     503: Unavailable,
 }
+_HEADERS = [(b"content-type", b"application/json"), (b"accept", b"application/json, application/problem+json")]
+_UNREACHABLE = (httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException, httpcore.UnsupportedProtocol)
 _KNOWN = {"code", "expected", "got", "mend", "where"}
 _OF_RFC = {"type", "title", "status", "detail", "instance"}
 
@@ -27,7 +29,8 @@ class Wire:
 
     def __init__(self, addresses: Mapping[str, str], *, timeout: float = 60.0) -> None:
         self.addresses = dict(addresses)
-        self._client = httpx.Client(timeout=httpx.Timeout(timeout, connect=2.0), trust_env=False)
+        self._timeout = {"connect": 2.0, "read": timeout, "write": timeout, "pool": timeout}
+        self._pool = httpcore.ConnectionPool(max_connections=64, keepalive_expiry=30.0)
 
     def send(self, peer: str, path: str, body: bytes) -> bytes:
         """POST `body`; raises the peer's own problem, or Unavailable `link.unreachable`."""
@@ -41,18 +44,19 @@ class Wire:
         address = self.addresses.get(peer)
         if address is None:
             raise unreachable(peer, "no address of it is known here")
-        headers = {"content-type": "application/json"}
         try:
-            response = self._client.request(method, address + path, content=body, headers=headers)
-        except httpx.HTTPError as error:
+            response = self._pool.request(
+                method, address + path, headers=_HEADERS, content=body, extensions={"timeout": self._timeout}
+            )
+        except (*_UNREACHABLE, OSError) as error:
             raise unreachable(peer, type(error).__name__) from None
-        if response.status_code >= 300:
-            raise problem(response.status_code, response.content)
+        if response.status >= 300:
+            raise problem(response.status, response.content)
         return response.content
 
     def close(self) -> None:
         """Close the connections."""
-        self._client.close()
+        self._pool.close()
 
 
 def unreachable(peer: str, got: str) -> Unavailable:

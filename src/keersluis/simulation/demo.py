@@ -13,6 +13,7 @@ import msgspec
 from keersluis.chain import Chain
 from keersluis.errors import Incorrect, KeersluisError
 from keersluis.simulation.conductor import Nodes, Player
+from keersluis.simulation.feed import Feed
 from keersluis.times import SECOND, format_instant
 from keersluis.web.history import Samples
 from keersluis.web.scene import Status
@@ -27,8 +28,8 @@ MAX_SPEED = 30 * 86_400.0
 class Demo:
     """Plays a feed at a speed, pausable, and tells the page what all nodes say (a `StatusSource`)."""
 
-    def __init__(self, nodes: Nodes, player: Player, *, speed: float) -> None:
-        self.nodes, self.player = nodes, player
+    def __init__(self, nodes: Nodes, feed: Feed, *, speed: float) -> None:
+        self.nodes, self.feed = nodes, feed
         self._speed, self._paused, self._ended = speed, False, False
         self._samples = Samples()
         self._statuses: Sequence[Status] = []
@@ -46,7 +47,8 @@ class Demo:
         return self.nodes.chain
 
     def start(self) -> None:
-        """Look once, so that the first page is full, and begin to play."""
+        """Start the nodes, look once, so that the page is full, and begin to play."""
+        self.nodes.start()
         self._look_once()
         for thread in self._threads:
             thread.start()
@@ -56,29 +58,31 @@ class Demo:
         self._stop.set()
         self._moved.set()
         for thread in self._threads:
-            thread.join(timeout=30)
+            if thread.is_alive():
+                thread.join(timeout=30)
         self._pool.shutdown()
 
     # -- playing -----------------------------------------------------------------------------------------------
 
     def _play(self) -> None:
+        player = Player(self.nodes, self.feed, cut=True)
         while not self._stop.is_set():
             if self._paused:
                 self._moved.wait(0.2)
                 self._moved.clear()
                 continue
             started = time.monotonic()
-            if not self.player.step():
+            if not player.step():
                 self._ended = True
                 return
-            pause = self.player.feed.tick / SECOND / self._speed - (time.monotonic() - started)
+            pause = self.feed.tick / SECOND / self._speed - (time.monotonic() - started)
             if pause > 0:
                 self._moved.wait(pause)
                 self._moved.clear()
 
     def clock(self) -> Mapping[str, Any] | None:
         """The virtual clock as the page shows it."""
-        feed = self.player.feed
+        feed = self.feed
         return {
             "paused": self._paused or self._ended,
             "speed": self._speed,
