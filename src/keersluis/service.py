@@ -192,7 +192,7 @@ class Node:
     def decision(self, decision: str) -> dict[str, Any]:
         """One decision, what it rests on, and what became of it. Raises Incorrect `decisions.unknown`."""
         with self.store.read() as tx:
-            found = decisions.get_known(tx, decision)
+            found = decisions.get_known(tx, self.ctx, decision)
             return found.document(self.policies[found.policy]) | {"basis": decisions.basis_of(tx, decision)}
 
     def decision_counts(self) -> dict[str, int]:

@@ -121,7 +121,7 @@ def take(
     drafts = {name: _begin(view, request, newest[name]) for name, request in new.items()}
     store_new(view, list(drafts.values()))
     supplement(view, [each for each in early if each.supplement.anchor])
-    return [_seen(drafts[name]) if name in drafts else get_known(tx, name) for name in names]
+    return [_seen(drafts[name]) if name in drafts else get_known(tx, ctx, name) for name in names]
 
 
 def _request_faults(request: Request, policies: Policies, now: Instant | None) -> list[str]:

@@ -15,7 +15,7 @@ from keersluis.decisions.endings import View, open_view
 from keersluis.decisions.model import Basis, Change, Decision, Kept, RevisitRow, state_of
 from keersluis.decisions.policyfiles import policies_of
 from keersluis.decisions.reasons import decode, revisit_sentence, waiting_sentence
-from keersluis.decisions.settle import gravity
+from keersluis.decisions.settle import gravity, missing_of
 from keersluis.errors import Conflict, Incorrect
 from keersluis.times import Instant, format_instant
 from keersluis.words import LANGUAGES
@@ -61,7 +61,7 @@ def close_revisit(tx: Connection, ctx: Context, decision: str, who: str, why: st
     _review(view, kept, kept.acting, "closed")
     said = {"decision": decision, "was": row.was, "now": kept.acting, "who": who, "why": why}
     view.entry("revisit.closed", said)
-    return get_known(tx, decision)
+    return get_known(tx, ctx, decision)
 
 
 def undo_close(tx: Connection, ctx: Context, decision: str, who: str, why: str, now: Instant) -> Decision:
@@ -81,7 +81,7 @@ def undo_close(tx: Connection, ctx: Context, decision: str, who: str, why: str, 
     _store.put_revisits(tx, [again])
     _review(view, kept, row.was, "reopened")
     view.entry("revisit.closed", {"decision": decision, "undone": True, "who": who, "why": why})
-    return get_known(tx, decision)
+    return get_known(tx, ctx, decision)
 
 
 def release_hold(tx: Connection, ctx: Context, decision: str, who: str, why: str, now: Instant) -> Decision:
@@ -94,14 +94,14 @@ def release_hold(tx: Connection, ctx: Context, decision: str, who: str, why: str
         raise Conflict("decisions.not-held", expected="a decision on hold", got=f"one that is {kept.state}")
     _review(view, kept, kept.acting, "released")
     view.entry("hold.released", {"decisions": [decision], "who": who, "why": why})
-    return get_known(tx, decision)
+    return get_known(tx, ctx, decision)
 
 
 def holds(tx: Connection, ctx: Context, limit: int = 50) -> list[dict[str, Any]]:
     """Decisions on hold, the earliest moment first, with what they wait for in one sentence."""
     found = []
     for kept in _store.in_state(tx, "held", limit):
-        decision = _decision(tx, kept)
+        decision = _decision(tx, ctx, kept)
         body = decision.document(policies_of(ctx.chain)[kept.policy])
         found.append(body | {f"waits_{lang}": waits(tx, ctx, decision, lang) for lang in LANGUAGES})
     return found
@@ -132,15 +132,15 @@ def counts(tx: Connection) -> dict[str, int]:
     }
 
 
-def get(tx: Connection, decision: str) -> Decision | None:
-    """One decision; None when there is none of this id."""
+def get(tx: Connection, ctx: Context, decision: str) -> Decision | None:
+    """One decision, with what is missing as of now; None when there is none of this id."""
     kept = _store.load(tx, [decision]).get(decision)
-    return None if kept is None else _decision(tx, kept)
+    return None if kept is None else _decision(tx, ctx, kept)
 
 
-def get_known(tx: Connection, decision: str) -> Decision:
-    """Raises Incorrect `decisions.unknown`."""
-    return _decision(tx, _known(tx, decision))
+def get_known(tx: Connection, ctx: Context, decision: str) -> Decision:
+    """As `get`. Raises Incorrect `decisions.unknown`."""
+    return _decision(tx, ctx, _known(tx, decision))
 
 
 def history(tx: Connection, decision: str) -> list[Change]:
@@ -215,9 +215,12 @@ def _missing(tx: Connection, kept: Kept) -> tuple[str, ...]:
     return () if kept.open_group is None else _store.group_key(tx, kept.open_group).missing
 
 
-def _decision(tx: Connection, kept: Kept) -> Decision:
+def _decision(tx: Connection, ctx: Context, kept: Kept) -> Decision:
+    """A group waits for all that was missing when its decisions were derived; some of that may have come since."""
     outcome = read_outcome(_store.basis(tx, kept.id, kept.basis))
-    return decision_of(kept, _missing(tx, kept), outcome.covered, outcome.found)
+    heard = {kind: told.through for kind, told in _store.heard(tx).items()}
+    missing = missing_of(_missing(tx, kept), heard, kept.moment, ctx.chain)
+    return decision_of(kept, missing, outcome.covered, outcome.found)
 
 
 def decision_of(kept: Kept, missing: tuple[str, ...], covered: tuple[str, ...], found: tuple[str, ...]) -> Decision:
