@@ -1,0 +1,83 @@
+"""The nodes of a chain in this process, behind the same calls as those over HTTP: for scenarios in tests."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from keersluis import status
+from keersluis.chain import Chain
+from keersluis.exchange.questions import QUESTIONS
+from keersluis.exchange.sender import BATCHES
+from keersluis.service import Node, make_home, open_node
+from keersluis.simulation.compare import Seen, look
+from keersluis.simulation.conductor import Player
+from keersluis.simulation.feed import Feed
+from keersluis.times import Instant, ManualClock, parse_instant
+from keersluis.web.api import CountsStatement, GateRequest, WaitingItem, gate_orders, read_as
+
+
+class LocalNodes:
+    """What `Player` needs of `Nodes`. `watch` is called after each tick's last send."""
+
+    def __init__(self, chain: Chain, home: Path, start: Instant) -> None:
+        make_home(chain, home)
+        self.chain, self.home, self.clock, self.wire = chain, home, ManualClock(start), self
+        self.nodes = {me.key: open_node(chain, me.key, home, self.clock, self, inline=True) for me in chain.nodes}
+
+    def send(self, key: str, path: str, body: bytes) -> bytes:
+        return _ROUTES[path](self.nodes[key], body) or b"{}"
+
+    def status(self, key: str) -> dict[str, Any]:
+        return status.of(self.nodes[key])
+
+    def stop(self) -> None:
+        for node in self.nodes.values():
+            node.close()
+
+
+def _publish(node: Node, body: bytes) -> bytes:
+    accepted = node.accept([bytes(raw) for raw in msgspec.json.decode(body, type=list[msgspec.Raw])])
+    return msgspec.json.encode({"accepted": accepted})
+
+
+def _order(node: Node, body: bytes) -> None:
+    node.order_gate(gate_orders(read_as(body, GateRequest), node.clock.now()))
+
+
+def _waiting(node: Node, body: bytes) -> None:
+    node.register_waiting([(i.soort, i.id, i.gebeurd, i.kanaal) for i in read_as(body, list[WaitingItem])])
+
+
+def _counts(node: Node, body: bytes) -> None:
+    told = read_as(body, list[CountsStatement])
+    node.state_counts([(c.soort, parse_instant(c.tot), c.aantal) for c in told])
+
+
+_ROUTES: dict[str, Callable[[Node, bytes], bytes | None]] = {
+    "/v0/gebeurtenissen": _publish,
+    "/v0/poorten": _order,
+    "/v0/inname/wachtend": _waiting,
+    "/v0/tellingen": _counts,
+    "/v0/uitwisseling/_verzend": lambda node, _body: node.pump() and None,
+    "/v0/beslissingen": lambda node, body: node.decide(msgspec.json.decode(body)) and None,
+    BATCHES: lambda node, body: node.receive(body),
+    QUESTIONS: lambda node, body: node.answer(body),
+}
+
+
+def played(
+    feed: Feed, home: Path, *, cut: bool, watch: Callable[[LocalNodes, Instant], None] = lambda _n, _at: None
+) -> Seen:
+    """Play a feed to its end in this process and look at what is stored."""
+    nodes = LocalNodes(feed.chain, home, feed.start)
+    try:
+        player = Player(nodes, feed, cut=cut)  # type: ignore[arg-type]
+        while player.step():
+            watch(nodes, player.now)
+    finally:
+        nodes.stop()
+    return look(feed.chain, home)

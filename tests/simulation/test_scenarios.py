@@ -1,0 +1,75 @@
+"""The shipped scenarios, small, to their end: against the chain that was never cut, and what people see meanwhile."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from local_nodes import LocalNodes, played
+
+from keersluis.chain import load_chain
+from keersluis.simulation.compare import compare
+from keersluis.simulation.scenario import load_scenario
+from keersluis.timeline.verify import verify_path
+from keersluis.times import HOUR, Instant, parse_instant
+
+PERSONS = 1500
+
+
+def rows(nodes: LocalNodes, state: str | None = None) -> dict[str, dict[str, Any]]:
+    return {row["kind"]: row for row in nodes.status("justid")["watermarks"] if state in (None, row["state"])}
+
+
+@pytest.mark.xdist_group("scenario-om")
+def test_P1_P2_P3_om_2025_ends_as_if_it_had_never_been_cut(tmp_path: Path) -> None:
+    feed = load_scenario("om-2025", load_chain("nl-justice"), persons=PERSONS)
+    cut_at, back_at = parse_instant("2025-07-17T06:00:00+02:00"), parse_instant("2025-08-04T00:00:00+02:00")
+    provisional: list[int] = []
+    through: set[str] = set()
+
+    def watch(nodes: LocalNodes, at: Instant) -> None:
+        if cut_at + 24 * HOUR < at < back_at:
+            serious = rows(nodes)["prosecution-decision.serious"]
+            through.add(serious["complete_through"])
+            assert serious["state"] == "silent", "P7: nobody had to declare the outage"
+            provisional.append(nodes.nodes["justis"].decision_counts()["provisional"])
+
+    uncut = played(feed, tmp_path / "uncut", cut=False)
+    cut = played(feed, tmp_path / "cut", cut=True, watch=watch)
+    verdict = compare(cut, uncut)
+    assert (verdict.lost, verdict.duplicated, verdict.falsely_settled) == (0, 0, 0)
+    assert verdict.converged, verdict.differences
+    assert cut.applied.total() == feed.total_events
+    assert cut.counts["provisional"] == cut.counts["held"] == 0
+    assert len(through) == 1, "a watermark stands still while nothing is promised"
+    assert provisional[-1] > provisional[0], "decisions pile up as provisional while the source is silent"
+    assert verify_path(tmp_path / "cut").good
+
+
+@pytest.mark.xdist_group("scenario-gap")
+def test_P2_a_link_that_is_alive_but_lossy_is_found_within_one_heartbeat(tmp_path: Path) -> None:
+    feed = load_scenario("silent-gap", load_chain("nl-justice"), persons=5 * PERSONS)
+    loss = feed.scenario.loss
+    assert loss is not None
+    first_lost = min(act.entered for act in feed.acts if act.id in feed._lost())
+    found: list[Instant] = []
+    freed: list[Instant] = []
+
+    def watch(nodes: LocalNodes, at: Instant) -> None:
+        stopped = rows(nodes, "stopped")
+        if stopped and not found:
+            found.append(at)
+            (row,) = stopped.values()
+            assert row["reason"]["code"] == "counts.differ"
+            assert parse_instant(row["complete_through"]) < first_lost
+        if found and not stopped and not freed:
+            freed.append(at)
+
+    uncut = played(feed, tmp_path / "uncut", cut=False)
+    cut = played(feed, tmp_path / "cut", cut=True, watch=watch)
+    assert 0 <= found[0] - first_lost <= feed.tick, "within one heartbeat"
+    assert freed, "when the lost acts are entered after all, the counts agree again"
+    verdict = compare(cut, uncut)
+    assert (verdict.lost, verdict.duplicated, verdict.falsely_settled) == (0, 0, 0)
+    assert verdict.converged, verdict.differences
