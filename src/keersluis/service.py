@@ -61,7 +61,7 @@ class Node:
     ) -> None:
         self.chain, self.me, self.store, self.clock, self.link = chain, me, store, clock, link
         self.ctx = Context(chain, me, signer, keyring, clock, self._publish, secret)
-        self.policies = decisions.policies_of(chain) if "decider" in me.roles else {}
+        self.policies = decisions.policies_for(decisions.policies_of(chain), me.key)
         self._unsaid = "register" in me.roles  # watermarks may have moved of which the askers were not told
         store.before_commit.append(self._seal)
         peers = {r for kind in chain.kinds.values() if kind.source == me.key for r in kind.receivers}

@@ -31,11 +31,13 @@ def course(url: str) -> None:
     decider.hear(complete(ALL))
     assert decider.get("clear").state == Settled()
     theft = fact("judgment.other", "2025-07-21")
+    decider = open_decider("ind", url=url)
     decider.take(answer("pending", theft, watermarks=SHORT, moment=MOMENT + 10 * DAY), policy="immigration")
     with decider.store.read() as tx:
         assert [row["id"] for row in desk.holds(tx, decider.ctx)] == ["pending"]
         outcomes = {name: (state, level) for name, state, level, _issued, _final in desk.all_outcomes(tx)}
     assert outcomes["late"] == ("revisit", 2)
+    decider.heard = 1000
     decider.hear(complete(marks(MOMENT + 14 * DAY)))
     assert decider.get("pending").issued == 1
     assert all(decider.replay(name) == () for name in outcomes)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from sqlalchemy import Executable
 
 from decisions.deciders import (
     CHAIN,
@@ -21,8 +22,8 @@ from decisions.deciders import (
     open_decider,
     supplement,
 )
-from keersluis.decisions import Provisional, Revisit, Settled, desk
-from keersluis.errors import Conflict, Incorrect
+from keersluis.decisions import Provisional, Revisit, Settled, _store, desk
+from keersluis.errors import Conflict, Forbidden, Incorrect
 from keersluis.times import format_instant
 
 CONVICTION = fact("judgment.serious", "2025-07-21")
@@ -166,6 +167,12 @@ def test_an_answer_about_somebody_else_is_no_answer() -> None:
     assert decider.counts()["total"] == 0
 
 
+def test_an_organisation_decides_by_its_own_policies_only() -> None:
+    decider = open_decider("justis")
+    with pytest.raises(Forbidden, match="a policy by which justis decides, got immigration, of ind"):
+        decider.take(answer(watermarks=ALL), policy="immigration")
+
+
 def test_a_standing_answer_given_anew_makes_a_decision_of_its_own() -> None:
     decider = open_decider()
     decider.take(answer("s", watermarks=SHORT), policy="screening-child-care")
@@ -237,6 +244,28 @@ def test_p6_settling_costs_one_update_for_a_group_however_many_decisions_it_has(
     with decider.store.read() as tx:
         assert sum(1 for _change in desk.ever_settled(tx)) == 300
     assert sum(len(body["decisions"]) for body in decider.entries("decision.settled")) == 300
+
+
+@pytest.mark.parametrize(
+    ("statement", "index"),
+    [
+        (_store._SETTLE, "decisions_open"),
+        (_store._SETTLE_CHANGES, "decisions_open"),
+        (_store._RELEASE, "decisions_open"),
+        (_store._GROUPS, "decisions_open"),
+        (_store._COUNTS, "decisions_unsettled"),
+        (_store._DESK, "decision_revisits_worst"),
+    ],
+)
+def test_p6_what_is_done_often_goes_by_an_index(statement: Executable, index: str) -> None:
+    """Cost follows the decisions that are touched, not those that there are."""
+    decider = open_decider()
+    with decider.store.read() as tx:
+        compiled = statement.compile(dialect=tx.dialect)  # type: ignore[attr-defined]
+        values = tuple(0 for _name in compiled.positiontup)
+        plan = tx.exec_driver_sql(f"EXPLAIN QUERY PLAN {compiled}", values).all()
+    assert any(index in row[3] for row in plan), plan
+    assert not any("TEMP B-TREE" in row[3] or row[3] == "SCAN decisions" for row in plan), plan
 
 
 def test_the_outcome_of_an_emergency_route_is_issued_but_does_not_settle() -> None:

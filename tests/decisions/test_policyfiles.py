@@ -119,5 +119,14 @@ def test_a_change_of_rules_changes_the_digest_and_a_change_of_text_does_not(tmp_
 
 def test_each_decider_has_its_own() -> None:
     policies = load_policies(CHAIN)
-    assert [each.id for each in policies_for(policies, "ind")] == ["immigration"]
-    assert {each.decider for each in policies_for(policies, "justis")} == {"justis"}
+    assert list(policies_for(policies, "ind")) == ["immigration"]
+    assert {each.decider for each in policies_for(policies, "justis").values()} == {"justis"}
+
+
+def test_the_example_of_the_documentation_is_a_policy(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "policies.md").read_text(encoding="utf-8")
+    example = page.partition("```toml\n")[2].partition("```")[0]
+    (tmp_path / "policies").mkdir()
+    (tmp_path / "policies" / "open-debt.toml").write_text(example, encoding="utf-8")
+    policy = load_policies(replace(load_chain("road-fines"), folder=tmp_path))["open-debt"]
+    assert (policy.hold_from_level, len(policy.versions[0].rules)) == (1, 2)

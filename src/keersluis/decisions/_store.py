@@ -170,6 +170,14 @@ _RELEASE = (
     .returning(decisions.c.id, decisions.c.issued)
 )
 
+_COUNTS = sa.select(decisions.c.state, sa.func.count()).where(_UNSETTLED).group_by(decisions.c.state)
+_DESK = (
+    sa.select(*(revisits.c[name] for name in RevisitRow._fields))
+    .where(_ON_DESK)
+    .order_by(*_WORST)
+    .limit(sa.bindparam("most"))
+)
+
 
 def load(tx: Connection, ids: Iterable[str]) -> dict[str, Kept]:
     """The decisions of these ids that are here."""
@@ -359,8 +367,7 @@ def drop_revisits(tx: Connection, ids: Iterable[str]) -> None:
 
 def worst_revisits(tx: Connection, limit: int) -> list[RevisitRow]:
     """On the desk, worst first: issued clear and found grave before the reverse, then by gravity, then the oldest."""
-    columns = [revisits.c[name] for name in RevisitRow._fields]
-    return [_revisit(row) for row in tx.execute(sa.select(*columns).where(_ON_DESK).order_by(*_WORST).limit(limit))]
+    return [_revisit(row) for row in tx.execute(_DESK, {"most": limit})]
 
 
 def in_state(tx: Connection, state: str, limit: int) -> list[Kept]:
@@ -372,8 +379,7 @@ def in_state(tx: Connection, state: str, limit: int) -> list[Kept]:
 def counts(tx: Connection) -> dict[str, int]:
     """How many there are in all, and in each state but settled; cost follows the unsettled."""
     total = tx.execute(sa.select(totals.c.n).where(totals.c.name == "decisions")).scalar() or 0
-    by_state = sa.select(decisions.c.state, sa.func.count()).where(_UNSETTLED).group_by(decisions.c.state)
-    return {"total": int(total)} | {row[0]: int(row[1]) for row in tx.execute(by_state)}
+    return {"total": int(total)} | {row[0]: int(row[1]) for row in tx.execute(_COUNTS)}
 
 
 def _revisit(row: Any) -> RevisitRow:

@@ -37,7 +37,7 @@ from keersluis.decisions.review import (
     undo_close,
     waits,
 )
-from keersluis.errors import Conflict, Incorrect
+from keersluis.errors import Conflict, Forbidden, Incorrect
 from keersluis.register.answers import Answer, Question
 from keersluis.sections import nearest
 from keersluis.storage import Migrations
@@ -108,7 +108,8 @@ def take(
     """Take decisions on the answers of one signed document; in the order of the requests.
 
     A request whose id was decided on before gives the decision that is here. Where a supplement overtook the answer,
-    the decision rests on that. Raises Incorrect `decisions.unanswered`, Conflict `decisions.id-reused`.
+    the decision rests on that. Raises Incorrect `decisions.unanswered` and `decisions.unknown-policy`, Forbidden
+    `decisions.foreign-policy`, Conflict `decisions.id-reused`.
     """
     view = open_view(tx, ctx, now)
     names = [str(request["id"]) for request in requests]
@@ -208,6 +209,9 @@ def _newest(given: Mapping[str, Given], early: Sequence[Owed]) -> dict[str, Give
 
 def _begin(view: View, request: Request, given: Given) -> Draft:
     policy = view.policy(str(request["policy"]))
+    if policy.decider != view.ctx.me.key:
+        expected = f"a policy by which {view.ctx.me.key} decides"
+        raise Forbidden("decisions.foreign-policy", expected=expected, got=f"{policy.id}, of {policy.decider}")
     return begin(policy, str(request["id"]), given, view.ctx.chain, view.heard, view.now)
 
 

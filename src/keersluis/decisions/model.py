@@ -138,6 +138,7 @@ class Decision:
             "found": list(self.found),
             "missing": list(missing_in(self.state)),
             "covered": list(self.state.covered) if isinstance(self.state, Provisional) else [],
+            "on_provisional": policy.on_provisional,
             "taken_at": format_instant(self.taken_at),
             "issued_at": None if self.issued_at is None else format_instant(self.issued_at),
         }

@@ -9,9 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Mapping
 from decimal import Decimal
-from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
 
@@ -52,27 +50,15 @@ def load_policies(chain: Chain) -> Policies:
     return found
 
 
+_read: dict[Path, Policies] = {}
+
+
 def policies_of(chain: Chain) -> Policies:
     """As `load_policies`, read once for each folder: a running node does not change its rules by itself."""
-    return _kept(chain.folder.resolve(), _Uncompared(chain))
-
-
-class _Uncompared:
-    """Carries a chain past the cache's key, which is the folder alone."""
-
-    def __init__(self, chain: Chain) -> None:
-        self.chain = chain
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Uncompared)
-
-    def __hash__(self) -> int:
-        return 0
-
-
-@lru_cache(maxsize=64)
-def _kept(_folder: Path, holder: _Uncompared) -> Policies:
-    return load_policies(holder.chain)
+    folder = chain.folder.resolve()
+    if folder not in _read:
+        _read[folder] = load_policies(chain)
+    return _read[folder]
 
 
 def _policy(section: Section, path: Path, chain: Chain) -> Policy:
@@ -307,6 +293,6 @@ def _limit(row: Section) -> Decimal:
     return Decimal(str(value))
 
 
-def policies_for(policies: Mapping[str, Policy], decider: str) -> Iterable[Policy]:
-    """The policies by which one organisation decides."""
-    return [policy for policy in policies.values() if policy.decider == decider]
+def policies_for(policies: Policies, decider: str) -> Policies:
+    """The policies by which one organisation (its key) decides."""
+    return {name: policy for name, policy in policies.items() if policy.decider == decider}
