@@ -14,7 +14,7 @@ CHAIN: Chain = load_chain("nl-justice")
 AMSTERDAM = ZoneInfo("Europe/Amsterdam")
 CUT = parse_instant("2025-07-17T06:10:00+02:00")
 DURING = parse_instant("2025-08-18T14:20:00+02:00")
-SITUATIONS = ("calm", "cut", "returning", "lossy")
+SITUATIONS = ("calm", "cut", "returning", "lossy", "normal")
 LINKS = {
     "om": ("justid",),
     "politie": ("justid",),
@@ -38,15 +38,15 @@ Status = dict[str, Any]
 
 
 def chain_statuses(situation: str = "cut") -> list[Status]:
-    """The statuses of all six nodes; `situation` is one of SITUATIONS."""
-    now = CUT - 2 * HOUR if situation == "calm" else DURING
+    """The statuses of all six nodes; `situation` is one of SITUATIONS. Normal is calm with the emergency route shut."""
+    now = CUT - 2 * HOUR if situation in ("calm", "normal") else DURING
     return [node_status(key, situation, now) for key in LINKS]
 
 
 def node_status(key: str, situation: str, now: Instant) -> Status:
     """GET /v0/stand of one node."""
     organisation = CHAIN.organisations[key]
-    counts: Mapping[str, int] = (CALM if situation == "calm" else DECISIONS).get(key, {})
+    counts: Mapping[str, int] = (CALM if situation in ("calm", "normal") else DECISIONS).get(key, {})
     return {
         "organisation": key,
         "name": dict(organisation.name),
@@ -65,7 +65,7 @@ def node_status(key: str, situation: str, now: Instant) -> Status:
         "gates": _gates(key, situation),
         "links": [{"peer": peer, **_link(key, peer, situation)} for peer in LINKS[key]],
         "decisions": dict(counts or {"total": 0, "provisional": 0, "settled": 0, "revisit": 0, "held": 0}),
-        "revisits": [] if situation == "calm" else _revisits(key),
+        "revisits": [] if situation in ("calm", "normal") else _revisits(key),
         "register": _register(key),
         "quarantine": [],
         "breaches": [],
@@ -74,8 +74,11 @@ def node_status(key: str, situation: str, now: Instant) -> Status:
 
 
 def _watermark(path: str, source: str, lag: int, situation: str, now: Instant) -> Status:
-    heard, state, reason = now - 4 * MINUTE, "flowing", None
-    through = heard - lag
+    heard: Instant | None = now - 4 * MINUTE
+    state, reason = "flowing", None
+    through = now - 4 * MINUTE - lag
+    if source == "politie" and situation == "normal":
+        heard, state, through = None, "never", 0
     if source == "om" and situation == "cut":
         heard, state = CUT + 2 * MINUTE, "silent"
         through = CUT - 10 * MINUTE if path.startswith(("prosecution", "with", "corr")) else CUT - 30 * HOUR
@@ -92,8 +95,8 @@ def _watermark(path: str, source: str, lag: int, situation: str, now: Instant) -
         "source": source,
         "kind": path,
         "complete_through": format_instant(through),
-        "entered_through": format_instant(heard),
-        "heard_at": format_instant(heard),
+        "entered_through": format_instant(heard or 0),
+        "heard_at": format_instant(heard) if heard else None,
         "size": 12_000 + 321 * len(path),
         "state": state,
         "reason": reason,
@@ -117,13 +120,15 @@ def _stream(path: str, receivers: tuple[str, ...], situation: str, now: Instant)
         "size": 12_000 + 321 * len(path),
         "complete_through": format_instant(now - DAY),
         "entered_through": format_instant(now),
-        "waiting": 61 if path.startswith("judgment") and situation != "calm" else 0,
+        "waiting": 61 if path.startswith("judgment") and situation not in ("calm", "normal") else 0,
         "oldest_waiting": format_instant(CUT + HOUR) if path.startswith("judgment") else None,
         "peers": peers,
     }
 
 
 def _gates(key: str, situation: str) -> list[Status]:
+    if key == "politie" and situation == "normal":
+        return [_shut(path) for path in ("police-data.sexual", "police-data.serious")]
     if key != "om" or situation not in ("cut", "returning"):
         return []
     order = {
@@ -140,8 +145,26 @@ def _gates(key: str, situation: str) -> list[Status]:
     return [{**order, "direction": direction} for direction in ("out", "in")]
 
 
+def _shut(path: str) -> Status:
+    """The order that keeps an emergency route closed in normal times."""
+    return {
+        "peer": "justid",
+        "direction": "out",
+        "kind": path,
+        "state": "closed",
+        "rate": None,
+        "who": "Privacydesk politie",
+        "why": "Geen grond om politiegegevens aan het register te verstrekken.",
+        "until": None,
+        "evidence": None,
+        "at": "2025-07-01T00:00:00Z",
+    }
+
+
 def _link(key: str, peer: str, situation: str) -> dict[str, str]:
     state = {"cut": "closed", "returning": "metered"}.get(situation, "open") if key == "om" else "open"
+    if key == "politie" and situation == "normal":
+        return {"out": "closed", "in": "open"}
     return {"out": state, "in": state}
 
 
@@ -213,7 +236,7 @@ def _timeline(key: str, situation: str, now: Instant) -> Status:
 
 def history(situation: str = "cut") -> list[dict[str, Any]]:
     """How the counts moved, oldest first."""
-    if situation == "calm":
+    if situation in ("calm", "normal"):
         return [
             {"at": format_instant(CUT - n * HOUR), "provisional": 0, "settled": 35_616 - n, "revisit": 0, "held": 0}
             for n in range(48, 1, -1)

@@ -110,11 +110,24 @@ def test_an_emergency_route_is_named_only_while_it_is_permitted() -> None:
     assert completeness.routes_in_words(before) == []
 
 
+def test_an_emergency_route_that_is_closed_is_not_in_use_rather_than_silent() -> None:
+    assert told("normal")[1] == "An emergency route, not in use now."
+    assert [account.state for account in completeness.accounts(scene("normal"))] == ["current", "unused", "current"]
+
+
+def test_an_emergency_route_that_is_open_and_says_nothing_is_silent() -> None:
+    statuses = chain_statuses("cut")
+    for each in statuses[2]["watermarks"]:
+        each |= {"state": "silent"} if each["source"] == "politie" else {}
+    states = [account.state for account in completeness.accounts(Scene(translator("en"), CHAIN, statuses))]
+    assert states[:2] == ["silent", "silent"]
+
+
 @given(
     st.lists(
         st.tuples(
             st.sampled_from([kind.path for kind in INCOMING]),
-            st.integers(min_value=CUT - 90 * DAY, max_value=DURING),
+            st.one_of(st.integers(CUT - 90 * DAY, DURING), st.integers(DURING - 12 * HOUR, DURING)),
             st.sampled_from(["flowing", "silent", "stopped"]),
         ),
         min_size=1,

@@ -44,10 +44,16 @@ def lede(headline: views.Headline) -> str:
             "Er ontbreekt iets in wat kwam van: Openbaar Ministerie.",
         ),
         (
+            "normal",
+            "calm",
+            "The chain is whole: every source is complete.",
+            "De keten is heel: elke bron is volledig.",
+        ),
+        (
             "calm",
             "calm",
-            "All gates are open and all sources are complete.",
-            "Alle poorten zijn open en alle bronnen zijn volledig.",
+            "The chain is whole: every source is complete.",
+            "De keten is heel: elke bron is volledig.",
         ),
     ],
 )
@@ -105,7 +111,7 @@ def test_a_broken_promise_and_a_quarantine_are_told() -> None:
 def test_one_organisation_does_not_say_that_the_whole_chain_is_well() -> None:
     justis = [status for status in chain_statuses("cut") if status["organisation"] == "justis"]
     headline = views.headline(scene(justis))
-    assert headline.title == "All gates are open here. Decisions wait for a source further on."
+    assert headline.title == "Nothing is amiss here. Decisions wait for a source further on."
 
 
 def test_revisits_stand_worst_first() -> None:
@@ -125,6 +131,15 @@ def test_the_timeline_goes_from_the_latest_back() -> None:
     found = views.entries(scene(chain_statuses("cut")))
     assert [each.at for each in found] == sorted((each.at for each in found), reverse=True)
     assert found[0].text == "State reported: nothing has changed."
+
+
+def test_the_overview_tells_what_is_notable_before_routine_traffic() -> None:
+    found = views.headlines(scene(chain_statuses("cut")), 8)
+    assert {entry.text for entry in found} == {
+        "All gates closed.",
+        "Nothing has been heard from the Public Prosecution Service since 17 July 06:12.",
+    }
+    assert views.headlines(scene(chain_statuses("calm")), 8) == views.entries(scene(chain_statuses("calm")))[:8]
 
 
 def test_the_figures_keep_how_they_moved() -> None:

@@ -56,6 +56,13 @@ def test_a_change_is_told_within_a_second(running: Running) -> None:
     assert time.monotonic() - began < 3
 
 
+def test_a_server_that_stops_does_not_wait_for_those_who_look(running: Running) -> None:
+    with httpx.stream("GET", f"{running.url}/stroom?sinds=812", timeout=10) as answer:
+        lines = answer.iter_lines()  # held, since httpx hangs up when nobody holds them
+        next(lines)
+        assert running.stop()
+
+
 @pytest.mark.parametrize("wrong", ["", "x", "-1", "9" * 40, "1.5"])
 def test_a_position_that_is_no_number_is_the_present(running: Running, wrong: str) -> None:
     assert first_event(f"{running.url}/stroom", {"Last-Event-ID": wrong}, within=1.2) == {}

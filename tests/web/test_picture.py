@@ -12,7 +12,7 @@ import pytest
 from keersluis.web import canals, chart, picture, views
 from keersluis.web.scene import Scene
 from keersluis.words import translator
-from web.fixtures import CHAIN, chain_statuses, history
+from web.fixtures import CHAIN, SITUATIONS, chain_statuses, history
 
 STATES = ("closed", "mixed", "metered", "open")
 
@@ -32,7 +32,7 @@ def texts(svg: ElementTree.Element) -> list[str]:
 
 
 @pytest.mark.parametrize("narrow", [False, True])
-@pytest.mark.parametrize("situation", ["calm", "cut", "returning", "lossy"])
+@pytest.mark.parametrize("situation", SITUATIONS)
 def test_every_organisation_and_every_link_is_in_the_picture(situation: str, narrow: bool) -> None:
     here = scene(situation)
     svg = drawn(here, narrow)
@@ -79,6 +79,7 @@ def test_a_lane_is_as_strict_as_the_stricter_of_its_gates(mine: str, theirs: str
 
 def test_who_cut_the_link_is_cut_off_not_the_partner() -> None:
     assert canals.cut_off(canals.canals(scene("cut"))) == ["om"]
+    assert canals.cut_off(canals.canals(scene("cut", only="om"))) == ["om"]
 
 
 def test_one_node_alone_stands_in_the_middle_with_what_it_knows() -> None:
@@ -110,6 +111,12 @@ def test_names_fit_their_boxes(language: str, narrow: bool) -> None:
     svg = drawn(here, narrow)
     names = [each.text or "" for each in svg.iter("text") if each.get("class") == "picture-name"]
     assert max(len(name) for name in names) * 7.2 <= plan_width + 34
+
+
+def test_a_closed_emergency_route_is_drawn_without_alarm() -> None:
+    svg = drawn(scene("normal"), narrow=False)
+    assert "not in use" in texts(svg)
+    assert not [path for path in svg.iter("path") if "leaf--closed" in path.get("class", "")]
 
 
 def test_a_silent_source_is_drawn_dry_though_its_gates_are_open() -> None:

@@ -14,7 +14,8 @@ STATES = ("closed", "mixed", "metered", "open")
 
 @dataclass(frozen=True)
 class Lane:
-    """One direction of a link. A gate is None when its organisation's node is not seen from here."""
+    """One direction of a link. A gate is None when its organisation's node is not seen from here; a spare lane
+    carries emergency routes alone."""
 
     sender: str
     receiver: str
@@ -23,6 +24,14 @@ class Lane:
     backlog: int
     oldest: str | None
     silent: bool
+    spare: bool = False
+
+    @property
+    def shown(self) -> str:
+        """The state as people see it: a closed emergency route is not in use, an open lane may still be silent."""
+        if self.spare and self.state == "closed":
+            return "unused"
+        return "silent" if self.silent and self.state == "open" else self.state
 
     @property
     def state(self) -> str:
@@ -80,6 +89,7 @@ def canals(scene: Scene) -> list[Canal]:
 def _lane(scene: Scene, sender: str, receiver: str) -> Lane:
     backlog, oldest = _backlog(scene, sender, receiver)
     marks = scene.by_key.get(receiver, {}).get("watermarks", ())
+    streams = [kind.path for kind in scene.chain.kinds.values() if kind.source == sender and receiver in kind.receivers]
     return Lane(
         sender=sender,
         receiver=receiver,
@@ -88,7 +98,15 @@ def _lane(scene: Scene, sender: str, receiver: str) -> Lane:
         backlog=backlog,
         oldest=oldest,
         silent=any(mark["source"] == sender and mark["state"] in ("silent", "never") for mark in marks),
+        spare=bool(streams) and all(scene.spare(path) for path in streams),
     )
+
+
+def lane_between(links: Iterable[Canal], sender: str, receiver: str) -> Lane:
+    """The lane from one to the other; an open one where there is no link."""
+    lanes = (lane for link in links for lane in (link.there, link.back))
+    found = (lane for lane in lanes if (lane.sender, lane.receiver) == (sender, receiver))
+    return next(found, Lane(sender, receiver, None, None, 0, None, False))
 
 
 def _gate(scene: Scene, owner: str, peer: str, direction: str) -> str | None:
@@ -141,18 +159,21 @@ def cut_off(links: Iterable[Canal]) -> list[str]:
     for link in links:
         for end in (link.one, link.other):
             lanes.setdefault(end, []).extend((link.there, link.back))
-    shut = [end for end, of_end in lanes.items() if all(lane.state == "closed" for lane in of_end)]
+    shut = [end for end, of_end in lanes.items() if all(lane.shown == "closed" for lane in of_end)]
     own = [end for end in shut if all(end in lane.closers for lane in lanes[end])]
     return own or shut
 
 
 def state_words(scene: Scene, state: str) -> str:
+    """The word for a gate's state, or for what a lane is shown as."""
     _ = scene._
     return {
         "closed": _("closed"),
         "mixed": _("partly closed"),
         "metered": _("metered"),
         "open": _("open"),
+        "silent": _("silent"),
+        "unused": _("not in use"),
     }[state]
 
 

@@ -13,9 +13,10 @@ from typing import Any
 from markupsafe import Markup
 
 from keersluis.times import Instant, format_instant, parse_instant
+from keersluis.web import canals
 from keersluis.web.scene import Scene, Status, told
 
-STATES = ("never", "stopped", "silent", "behind", "current")
+STATES = ("never", "stopped", "silent", "behind", "current", "unused")
 """Worst first."""
 
 
@@ -57,6 +58,7 @@ def state_words(scene: Scene, state: str) -> str:
         "silent": _("silent"),
         "behind": _("behind"),
         "current": _("up to date"),
+        "unused": _("not in use"),
     }[state]
 
 
@@ -76,7 +78,7 @@ def _row(scene: Scene, status: Status, mark: dict[str, Any]) -> Row:
         source=mark["source"],
         path=mark["kind"],
         kind=scene.kind(mark["kind"]),
-        state=_state(scene, mark, through),
+        state=_state(scene, status, mark, through),
         through=through,
         heard=mark.get("heard_at"),
         reason=reason.get(f"text_{scene._.language}", ""),
@@ -84,11 +86,18 @@ def _row(scene: Scene, status: Status, mark: dict[str, Any]) -> Row:
     )
 
 
-def _state(scene: Scene, mark: dict[str, Any], through: Instant) -> str:
+def _state(scene: Scene, status: Status, mark: dict[str, Any], through: Instant) -> str:
+    state = _promised(scene, mark, through)
+    if state in ("current", "stopped") or not scene.spare(mark["kind"]):
+        return state
+    links = canals.canals(scene)
+    closed = canals.lane_between(links, mark["source"], status["organisation"]).shown == "unused"
+    return "unused" if closed or not scene.permitted(mark["kind"]) else state
+
+
+def _promised(scene: Scene, mark: dict[str, Any], through: Instant) -> str:
     if mark["state"] != "flowing":
         return str(mark["state"])
-    if through <= 0:
-        return "behind"
     kind = scene.chain.kinds.get(mark["kind"])
     allowed = (kind.lag if kind else 0) + scene.chain.heartbeat + 2 * scene.chain.skew
     return "current" if scene.now - through <= allowed else "behind"
@@ -97,7 +106,7 @@ def _state(scene: Scene, mark: dict[str, Any], through: Instant) -> str:
 def _scaled(row: Row, now: Instant, longest: int) -> Row:
     if not row.through:
         return replace(row, share=1.0)
-    return row if row.state == "current" else replace(row, share=(now - row.through) / max(1, longest))
+    return row if row.state in ("current", "unused") else replace(row, share=(now - row.through) / max(1, longest))
 
 
 def streams(scene: Scene) -> list[tuple[tuple[str, str], list[Row]]]:
@@ -123,7 +132,7 @@ def _account(scene: Scene, groups: Sequence[Sequence[Row]]) -> Account:
     clusters: dict[object, list[Row]] = {}
     for row in group:
         # What is up to date is one sentence; what is not, one for each minute until which it is complete.
-        key = row.state if row.state == "current" else (row.state, row.through // 60_000_000, row.reason)
+        key = row.state if row.state in ("current", "unused") else (row.state, row.through // 60_000_000, row.reason)
         clusters.setdefault(key, []).append(row)
     ordered = sorted(clusters.values(), key=lambda cluster: (STATES.index(cluster[0].state), cluster[0].through))
     return Account(
@@ -146,6 +155,8 @@ def _sentence(scene: Scene, cluster: Sequence[Row], whole: bool) -> Markup:
         "heard": scene.short_moment(max((row.heard or "" for row in cluster), default="")),
         "reason": first.reason,
     }
+    if first.state == "unused":
+        return told(_("An emergency route, not in use now."))
     if first.state == "never" or not first.through:
         return told(_("{receiver} has no promise yet from {source} on {kinds}."), **facts)
     form = _.plural_form(
@@ -188,5 +199,5 @@ def routes_in_words(scene: Scene) -> list[Markup]:
             permission=_.pick(route.permitted_by).rstrip("."),
         )
         for route in scene.chain.routes.values()
-        if route.start <= scene.now and (route.until is None or scene.now <= route.until)
+        if scene.permitted(route.kind)
     ]

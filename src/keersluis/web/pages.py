@@ -235,7 +235,7 @@ def _overview(scene: Scene, history: Sequence[Mapping[str, Any]]) -> dict[str, A
         "deciders": views.deciders(scene),
         "revisits": views.revisits(scene)[: FIRST_FEW["revisits"]],
         "houses": views.gatehouses(scene),
-        "entries": views.entries(scene)[: FIRST_FEW["entries"]],
+        "entries": views.headlines(scene, FIRST_FEW["entries"]),
     }
 
 

@@ -21,6 +21,7 @@ _LANE, _DIVIDER, _GATE = 17, 3, 17
 
 _LEAVES = {
     "closed": "M{x} {top}L{tip} {middle}L{x} {bottom}",
+    "unused": "M{x} {top}L{tip} {middle}L{x} {bottom}",
     "mixed": "M{x} {top}L{half} {upper}M{x} {bottom}L{half} {lower}",
     "metered": "M{x} {top}L{half} {upper}M{x} {bottom}L{half} {lower}",
     "open": "M{x} {top}H{tip}M{x} {bottom}H{tip}",
@@ -62,14 +63,14 @@ def described(scene: Scene, links: Sequence[Canal]) -> str:
             state=label_of(scene, lane),
         )
         for lane in lanes
-        if lane.state != "open" or lane.silent
+        if lane.shown != "open"
     ]
     return " ".join([*closed, _("All other gates are open.") if closed else _("All gates are open.")])
 
 
 def label_of(scene: Scene, lane: Lane) -> str:
-    """The word beside a lane: its gates' state, or that nothing is heard through open gates."""
-    return scene._("silent") if lane.silent and lane.state == "open" else state_words(scene, lane.state)
+    """The word beside a lane."""
+    return state_words(scene, lane.shown)
 
 
 def _box(scene: Scene, box: Box, note: str, narrow: bool) -> Markup:
@@ -108,8 +109,9 @@ def _canal(scene: Scene, reach: Reach) -> Markup:
     parts = [_lane(x0, x1, top, link.there, 1), _lane(x0, x1, bottom, link.back, -1)]
     banks = Markup('<path class="picture-bank" d="M{x0} {a}H{x1}M{x0} {b}H{x1}M{x0} {c}H{x1}"/>')
     parts.append(banks.format(x0=x0, x1=x1, a=top - 1, b=y, c=bottom + _LANE + 1))
-    parts.append(_gate_pair(x0 + _GATE, top, bottom, (link.there.sender_gate, link.back.receiver_gate), 1))
-    parts.append(_gate_pair(x1 - _GATE, top, bottom, (link.there.receiver_gate, link.back.sender_gate), -1))
+    there, back = _drawn(link.there), _drawn(link.back)
+    parts.append(_gate_pair(x0 + _GATE, top, bottom, (there[0], back[1]), 1))
+    parts.append(_gate_pair(x1 - _GATE, top, bottom, (there[1], back[0]), -1))
     return Markup("").join([*parts, *_labels(scene, (x0 + x1) // 2, top - 8, bottom + _LANE + 17, link)])
 
 
@@ -120,7 +122,7 @@ def _lane(x0: int, x1: int, y: int, lane: Lane, way: int) -> Markup:
     bed = Markup('<rect class="picture-bed" x="{x}" y="{y}" width="{w}" height="{h}"/>').format(
         x=x0, y=y, w=x1 - x0, h=_LANE
     )
-    if lane.silent and lane.state == "open":
+    if lane.shown == "silent":
         dots = '<path class="picture-silence" d="M{x0} {y}H{x1}"/>'
         return bed + Markup(dots).format(x0=x0 + 6, x1=x1 - 6, y=y + _LANE / 2)
     reach = next((at for at, gate in gates if gate == "closed"), end)
@@ -146,6 +148,14 @@ def _arrow(x0: int, x1: int, y: int, way: int) -> Markup:
     return Markup('<path class="picture-arrow" d="M{a} {t}L{b} {m}L{a} {c}"/>').format(
         a=x - 4 * way, b=x + 3 * way, t=middle - 4, m=middle, c=middle + 4
     )
+
+
+def _drawn(lane: Lane) -> tuple[str | None, ...]:
+    """The gates of sender and receiver as drawn: those of a route that is not in use are no alarm."""
+    gates = (lane.sender_gate, lane.receiver_gate)
+    if lane.shown != "unused":
+        return gates
+    return tuple("unused" if gate == "closed" else gate for gate in gates)
 
 
 def _gate_pair(x: int, top: int, bottom: int, gates: tuple[str | None, str | None], way: int) -> Markup:
@@ -179,16 +189,12 @@ def legend(state: str) -> Markup:
 
 def _labels(scene: Scene, x: int, above: int, below: int, link: Canal) -> list[Markup]:
     there, back = label_of(scene, link.there), label_of(scene, link.back)
-    labels = [_text(x, above, there, f"picture-label picture-label--{_tone(link.there)}")]
+    labels = [_text(x, above, there, f"picture-label picture-label--{link.there.shown}")]
     if back != there:
-        labels.append(_text(x, below, back, f"picture-label picture-label--{_tone(link.back)}"))
+        labels.append(_text(x, below, back, f"picture-label picture-label--{link.back.shown}"))
         below += 15
     waiting = link.there.backlog + link.back.backlog
     if waiting:
         text = scene._("{count} waiting", count=waiting)
         labels.append(_text(x, below, text, "picture-label picture-label--waiting"))
     return labels
-
-
-def _tone(lane: Lane) -> str:
-    return "silent" if lane.silent and lane.state == "open" else lane.state

@@ -78,6 +78,19 @@ class Scene:
             return self._.pick(self.chain.kinds[path].title)
         return self._.pick(self.chain.groups[path]) if path in self.chain.groups else path
 
+    def spare(self, path: str) -> bool:
+        """Whether a kind comes by an emergency route: in normal times its gate is closed and nobody misses it."""
+        return any(path == route.kind or path.startswith(route.kind + ".") for route in self.chain.routes.values())
+
+    def permitted(self, path: str) -> bool:
+        """Whether an emergency route brings the kind and is permitted now."""
+        return any(
+            (path == route.kind or path.startswith(route.kind + "."))
+            and route.start <= self.now
+            and (route.until is None or self.now <= route.until)
+            for route in self.chain.routes.values()
+        )
+
     def number(self, count: int) -> Markup:
         return Markup("<strong>{}</strong>").format(self._.number(count))
 

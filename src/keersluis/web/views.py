@@ -15,10 +15,24 @@ from keersluis.web.scene import Scene, told
 
 FIGURES = ("provisional", "revisit", "held", "settled")
 
+NOTABLE = {
+    "gate.moved",
+    "batch.quarantined",
+    "watermark.stopped",
+    "promise.broken",
+    "gap.declared",
+    "gap.filled",
+    "decision.revisit",
+    "revisit.closed",
+    "hold.released",
+    "key.rotated",
+}
+"""Kinds of timeline entries that people want to know of; all others are routine traffic."""
+
 
 @dataclass(frozen=True)
 class Headline:
-    """`alarm` is closed, stopped, silent, behind, metered, busy or calm; `lede` are sentences with the figures."""
+    """`alarm` is one of `_sentences`, busy or calm; `lede` are sentences with what else is amiss and the figures."""
 
     alarm: str
     title: str
@@ -52,6 +66,9 @@ class Revisit:
 
 @dataclass(frozen=True)
 class Entry:
+    """A timeline entry; a notable one is not routine traffic."""
+
+    notable: bool
     organisation: str
     n: int
     at: str
@@ -77,19 +94,22 @@ def headline(scene: Scene) -> Headline:
         return Headline("absent", scene._("No organisation answers"), ())
     if alarms:
         alarm, title = alarms[0]
-    elif _total(scene)["provisional"]:
-        alarm, title = "busy", _busy(scene)
     else:
-        alarm, title = "calm", scene._("All gates are open and all sources are complete.")
+        alarm, title = _well(scene)
     others = [Markup.escape(sentence) for _alarm, sentence in alarms[1:]]
     return Headline(alarm, title, (*others, *_lede(scene, links)))
 
 
-def _busy(scene: Scene) -> str:
-    # One organisation alone does not see what is amiss behind the register; it only knows what it waits for.
+def _well(scene: Scene) -> tuple[str, str]:
+    """When nothing is amiss. One organisation alone does not see behind the register, and does not claim to."""
+    _ = scene._
+    if _total(scene)["provisional"]:
+        if scene.alone:
+            return "busy", _("Nothing is amiss here. Decisions wait for a source further on.")
+        return "busy", _("The chain is whole. The last decisions are being settled.")
     if scene.alone:
-        return scene._("All gates are open here. Decisions wait for a source further on.")
-    return scene._("All gates are open. The last decisions are being settled.")
+        return "calm", _("Nothing is amiss here: all that comes in is complete.")
+    return "calm", _("The chain is whole: every source is complete.")
 
 
 def _alarms(scene: Scene, links: Sequence[Canal]) -> list[tuple[str, str]]:
@@ -128,7 +148,7 @@ def _concerned(scene: Scene, links: Sequence[Canal]) -> dict[str, list[str]]:
     return by_stream | {
         "cut": canals.cut_off(links),
         "absent": scene.absent,
-        "closed": [end for lane in lanes if lane.state in ("closed", "mixed") for end in lane.closers],
+        "closed": [end for lane in lanes if lane.shown in ("closed", "mixed") for end in lane.closers],
         "metered": [end for lane in lanes if lane.state == "metered" for end in lane.closers],
     }
 
@@ -260,11 +280,24 @@ def revisits(scene: Scene) -> list[Revisit]:
 def entries(scene: Scene) -> list[Entry]:
     """The last timeline entries of all nodes, latest first."""
     found = [
-        Entry(status["organisation"], each["n"], each["at"], each["room"], each[f"text_{scene._.language}"])
+        Entry(
+            each["kind"] in NOTABLE,
+            status["organisation"],
+            each["n"],
+            each["at"],
+            each["room"],
+            each[f"text_{scene._.language}"],
+        )
         for status in scene.statuses
         for each in status["timeline"]["entries"]
     ]
     return sorted(found, key=lambda each: (-parse_instant(each.at), each.organisation, -each.n))
+
+
+def headlines(scene: Scene, most: int) -> list[Entry]:
+    """The latest notable entries; where there are none, the latest of all."""
+    found = entries(scene)
+    return ([entry for entry in found if entry.notable] or found)[:most]
 
 
 def gatehouses(scene: Scene) -> list[Gatehouse]:
@@ -272,7 +305,9 @@ def gatehouses(scene: Scene) -> list[Gatehouse]:
     houses = []
     for status in scene.statuses:
         key = status["organisation"]
-        orders = [order for order in canals.standing(scene, key) if order.state != "open"]
+        orders = canals.standing(scene, key)
+        if all(order.state == "open" for order in orders):
+            orders = []
         own = [link[direction] for link in status["links"] for direction in ("in", "out")]
         state = own[0] if own and len(set(own)) == 1 else "mixed" if own else "open"
         houses.append(Gatehouse(key, state, _house_sentence(scene, state), tuple(orders)))
