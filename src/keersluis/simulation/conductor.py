@@ -161,6 +161,7 @@ class Player:
         self.nodes, self.feed, self.played = nodes, feed, Played()
         self._ticks = _ticks(feed, feed.items(cut))
         self._pool = ThreadPoolExecutor(max_workers=8)
+        self._next = self._pool.submit(next, self._ticks, None)
         self.now = feed.start
 
     def play(self, progress: Progress = lambda _at, _played: None) -> Played:
@@ -171,11 +172,12 @@ class Player:
 
     def step(self) -> bool:
         """Play one tick; False when the feed has ended."""
-        following = next(self._ticks, None)
+        started = time.monotonic()
+        following = self._next.result()
         if following is None:
             self._pool.shutdown()
             return False
-        started = time.monotonic()
+        self._next = self._pool.submit(next, self._ticks, None)  # drawn while the nodes work on this one
         at, items = following
         if self.nodes.clock is None:
             raise Fault("conductor.real-clock", expected="nodes on a virtual clock", got="the machine's clock")
