@@ -4,19 +4,26 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeAlias, TypeVar
 
 import msgspec
 from litestar import Request, Response, Router, get, post
+from litestar.exceptions import HTTPException
 from litestar.handlers import HTTPRouteHandler
+from litestar.params import QueryParameter
+from litestar.types import ExceptionHandlersMap
 
 from keersluis import status
 from keersluis.errors import Incorrect, KeersluisError
 from keersluis.exchange.gates import GateOrder
 from keersluis.service import Node
 from keersluis.times import parse_instant
+from keersluis.web.problems import Problems
 
 T = TypeVar("T")
+
+After: TypeAlias = Annotated[int, QueryParameter(ge=0, le=2**53, description="Entries after this number.")]
+AtMost: TypeAlias = Annotated[int, QueryParameter(ge=1, le=1000, description="How many entries at most.")]
 
 PREFIX = "/v0"
 API_VERSION = "0.1.0"
@@ -88,16 +95,6 @@ def read_as(body: bytes, what: type[T]) -> T:
         return msgspec.json.decode(body, type=what)
     except msgspec.MsgspecError as error:
         raise Incorrect("api.unreadable", expected="a body as /openapi.json says", got=str(error)) from None
-
-
-def problem_response(_request: Request[Any, Any, Any], error: KeersluisError) -> Response[bytes]:
-    """RFC 9457. A metered gate is 429, a closed one 503; both say when to try again."""
-    code = 429 if error.code == "gate.metered" else error.status
-    headers = dict(HEADERS)
-    if "retry_after" in error.facts:
-        headers["Retry-After"] = str(error.facts["retry_after"])
-    body = msgspec.json.encode(error.problem() | {"status": code})
-    return Response(body, status_code=code, media_type="application/problem+json", headers=headers)
 
 
 def said(value: Any, code: int = 200) -> Response[bytes]:
@@ -227,8 +224,8 @@ def status_handlers(node: Node) -> Sequence[HTTPRouteHandler]:
         return said(await _off(lambda: status.of(node)))
 
     @get("/tijdlijn", summary="Entries of the timeline after a number")
-    async def timeline(na: int = 0, aantal: int = 100) -> Response[bytes]:
-        return said({"entries": await _off(lambda: status.entries(node, na, min(aantal, 1000)))})
+    async def timeline(na: After = 0, aantal: AtMost = 100) -> Response[bytes]:
+        return said({"entries": await _off(lambda: status.entries(node, na, aantal))})
 
     return [stand, timeline]
 
@@ -240,4 +237,9 @@ def api(node: Node) -> Router:
         handlers += answer_handlers(node)
     if "decider" in node.me.roles:
         handlers += decision_handlers(node)
-    return Router(PREFIX, route_handlers=handlers, exception_handlers={KeersluisError: problem_response})
+    return Router(PREFIX, route_handlers=handlers, exception_handlers=_on_error())
+
+
+def _on_error() -> ExceptionHandlersMap:
+    problems = Problems(HEADERS)
+    return {KeersluisError: problems.foreseen, HTTPException: problems.refused, Exception: problems.unforeseen}

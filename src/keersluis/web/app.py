@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from litestar import Litestar, Request, Response, get
+from litestar.exceptions import HTTPException
 from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 
@@ -12,6 +13,7 @@ from keersluis.service import Node
 from keersluis.web.api import API_VERSION, HEADERS, MAX_BODY, api
 from keersluis.web.node_source import NodeSource
 from keersluis.web.pages import page_handlers
+from keersluis.web.problems import Problems
 from keersluis.web.protocol import StatusSource
 
 
@@ -31,6 +33,7 @@ def node_app(node: Node) -> Litestar:
             path="/v0/schema",
             render_plugins=[JsonRenderPlugin(path="/openapi.json")],
         ),
+        exception_handlers={HTTPException: Problems(HEADERS).refused},
         request_max_body_size=MAX_BODY,
         logging_config=None,
     )

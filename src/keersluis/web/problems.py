@@ -1,0 +1,50 @@
+"""What the API answers when it does not do what was asked: problem details of RFC 9457, whoever's fault it is."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+from litestar import Request, Response
+from litestar.exceptions import HTTPException
+
+from keersluis.errors import Fault, Incorrect, KeersluisError
+
+_log = logging.getLogger("keersluis.web")
+
+
+class Problems:
+    """Exception handlers that add `headers` to every answer."""
+
+    def __init__(self, headers: Mapping[str, str]) -> None:
+        self._headers = headers
+
+    def foreseen(self, _request: Request[Any, Any, Any], error: KeersluisError) -> Response[bytes]:
+        """A metered gate is 429, a closed one 503; both say when to try again."""
+        return self._answer(error, 429 if error.code == "gate.metered" else error.status)
+
+    def refused(self, _request: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:
+        """What the framework refuses: parameters, methods, sizes. Every wrong parameter is named."""
+        extra = error.extra if isinstance(error.extra, list) else []
+        faults = [f"{each.get('key', '')}: {each.get('message', '')}" for each in extra if isinstance(each, dict)]
+        told = Incorrect(
+            "api.refused",
+            expected="a request as /openapi.json says",
+            got="; ".join(faults) or error.detail,
+            faults=faults,
+        )
+        return self._answer(told, error.status_code)
+
+    def unforeseen(self, request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+        """A fault of ours is logged, and none of it is shown."""
+        _log.error("%s %s failed", request.method, request.url.path, exc_info=error)
+        return self._answer(Fault("api.fault", expected="an answer", got="a fault of ours, which is recorded"), 500)
+
+    def _answer(self, error: KeersluisError, status: int) -> Response[bytes]:
+        headers = dict(self._headers)
+        if "retry_after" in error.facts:
+            headers["Retry-After"] = str(error.facts["retry_after"])
+        body = msgspec.json.encode(error.problem() | {"status": status})
+        return Response(body, status_code=status, media_type="application/problem+json", headers=headers)
