@@ -172,8 +172,8 @@ def test_a_gate_is_closed_and_opened_again_without_script(running: Running, open
     page.fill("#who", "Crisismanager")
     page.fill("#why", "Advies van het NCSC")
     page.click("text=Verder: zien wat er gaat gebeuren")
-    page.click("text=Sluit de poort nu")
-    assert page.inner_text("h1") == "De poort van Politie is gesloten"
+    page.click("text=Sluit de sluisdeur nu")
+    assert page.inner_text("h1") == "De sluisdeur van Politie is gesloten"
     page.click("text=Weer openen")
     assert [order["state"] for _organisation, order in running.source.orders] == ["closed", "open"]
     page.click("text=Naar het overzicht")

@@ -27,7 +27,12 @@ def plain(markup: str) -> str:
 
 
 def told(situation: str, language: str = "en") -> list[str]:
-    return [plain(text) for account in completeness.accounts(scene(situation, language)) for text in account.sentences]
+    return texts(completeness.accounts(scene(situation, language)))
+
+
+def texts(accounts: list[completeness.Account]) -> list[str]:
+    passages = [passage for account in accounts for passage in account.passages]
+    return [plain(text) for passage in passages for text in (passage.sentence, *passage.items)]
 
 
 def register_with(marks: list[dict[str, Any]]) -> Scene:
@@ -88,7 +93,7 @@ def test_receivers_that_are_all_up_to_date_are_told_of_together() -> None:
 
 def test_a_source_that_never_promised_is_not_given_a_date() -> None:
     here = register_with([mark("disposal", 0, "never")])
-    sentence = plain(completeness.accounts(here)[0].sentences[0])
+    sentence = texts(completeness.accounts(here))[0]
     assert (
         sentence == "Justid has no promise yet from Public Prosecution Service on “Disposal: dismissal or acquittal”."
     )
@@ -123,6 +128,34 @@ def test_an_emergency_route_that_is_open_and_says_nothing_is_silent() -> None:
     assert states[:2] == ["silent", "silent"]
 
 
+@pytest.mark.parametrize("state", ["flowing", "silent", "never"])
+def test_a_heartbeat_without_a_promise_is_no_promise(state: str) -> None:
+    here = register_with([mark("disposal", 0, state)])
+    assert completeness.rows(here)[0].state == "never"
+    assert "1970" not in " ".join(texts(completeness.accounts(here)))
+
+
+def test_a_stopped_stream_without_a_promise_is_given_no_date() -> None:
+    here = register_with([mark(path, n * DAY, "stopped") for n, path in enumerate(["disposal", "judgment.other"])])
+    assert "no promise yet" in " ".join(texts(completeness.accounts(here)))
+
+
+def test_kinds_that_stopped_at_many_moments_become_a_list() -> None:
+    paths = ["judgment.serious", "judgment.sexual", "judgment.other", "disposal"]
+    here = register_with([mark(path, CUT + n * DAY) for n, path in enumerate(paths)])
+    (passage,) = completeness.accounts(here)[0].passages
+    assert plain(passage.sentence) == (
+        "Messages do arrive, but Public Prosecution Service has not yet entered all that happened after it."
+        " Justid is complete on:"
+    )
+    assert [plain(item) for item in passage.items] == [
+        "“Conviction, serious violence” through 17 July 06:10",
+        "“Conviction, sexual offence” through 18 July 06:10",
+        "“Conviction, other” through 19 July 06:10",
+        "“Disposal: dismissal or acquittal” through 20 July 06:10",
+    ]
+
+
 @given(
     st.lists(
         st.tuples(
@@ -141,11 +174,12 @@ def test_no_sentence_promises_more_than_the_least_of_its_kinds(marks: list[tuple
     accounts = completeness.accounts(here)
     assert sorted(row.path for account in accounts for row in account.rows) == sorted(path for path, *_ in marks)
     for account in accounts:
+        markup = [text for passage in account.passages for text in (passage.sentence, *passage.items)]
         least = min(row.through for row in account.rows)
-        said = [parse_instant(each) for text in account.sentences for each in re.findall(r'datetime="(.*?)"', text)]
-        assert min(said) == least
+        assert min(parse_instant(each) for text in markup for each in re.findall(r'datetime="(.*?)"', text)) == least
         for row in account.rows:
             group = here.kind(row.path.rpartition(".")[0])
-            texts = [text for text in map(plain, account.sentences) if f"“{row.kind}”" in text or f"“{group}”" in text]
-            texts = texts or [plain(text) for text in account.sentences if "everything" in text]
-            assert texts, row
+            about = [text for text in markup if f"“{row.kind}”" in plain(text) or f"“{group}”" in plain(text)]
+            said = about or [text for text in markup if "everything" in text]
+            promised = [parse_instant(each) for text in said for each in re.findall(r'datetime="(.*?)"', text)[:1]]
+            assert min(promised) <= row.through

@@ -12,12 +12,16 @@ from typing import Any
 
 from markupsafe import Markup
 
-from keersluis.times import Instant, format_instant, parse_instant
+from keersluis.times import MINUTE, Instant, format_instant, parse_instant
 from keersluis.web import canals
 from keersluis.web.scene import Scene, Status, told
 
 STATES = ("never", "stopped", "silent", "behind", "current", "unused")
 """Worst first."""
+
+_LISTED = ("stopped", "silent", "behind")
+_FEW = 2
+"""States in which kinds stopped each at its own moment; from more moments than this they become a list."""
 
 
 @dataclass(frozen=True)
@@ -41,19 +45,27 @@ class Row:
 
 
 @dataclass(frozen=True)
+class Passage:
+    """A sentence, and where kinds stopped at many different moments a list that it introduces."""
+
+    sentence: Markup
+    items: tuple[Markup, ...] = ()
+
+
+@dataclass(frozen=True)
 class Account:
     """What receivers have of one source, in sentences."""
 
     title: str
     state: str
-    sentences: tuple[Markup, ...]
+    passages: tuple[Passage, ...]
     rows: tuple[Row, ...]
 
 
 def state_words(scene: Scene, state: str) -> str:
     _ = scene._
     return {
-        "never": _("never heard"),
+        "never": _("no promise yet"),
         "stopped": _("stopped"),
         "silent": _("silent"),
         "behind": _("behind"),
@@ -96,6 +108,10 @@ def _state(scene: Scene, status: Status, mark: dict[str, Any], through: Instant)
 
 
 def _promised(scene: Scene, mark: dict[str, Any], through: Instant) -> str:
+    if mark["state"] == "stopped":
+        return "stopped"
+    if through <= 0:
+        return "never"
     if mark["state"] != "flowing":
         return str(mark["state"])
     kind = scene.chain.kinds.get(mark["kind"])
@@ -129,42 +145,66 @@ def accounts(scene: Scene) -> list[Account]:
 
 def _account(scene: Scene, groups: Sequence[Sequence[Row]]) -> Account:
     group = [row for each in groups for row in each]
-    clusters: dict[object, list[Row]] = {}
-    for row in group:
-        # What is up to date is one sentence; what is not, one for each minute until which it is complete.
-        key = row.state if row.state in ("current", "unused") else (row.state, row.through // 60_000_000, row.reason)
-        clusters.setdefault(key, []).append(row)
-    ordered = sorted(clusters.values(), key=lambda cluster: (STATES.index(cluster[0].state), cluster[0].through))
+    alike: dict[tuple[str, str], list[Row]] = {}
+    for row in sorted(group, key=lambda row: (STATES.index(row.state), row.through)):
+        alike.setdefault((row.state, row.reason), []).append(row)
     return Account(
         title=scene.name(group[0].source),
         state=min((row.state for row in group), key=STATES.index),
-        sentences=tuple(_sentence(scene, cluster, len(ordered) == 1) for cluster in ordered),
+        passages=tuple(passage for rows_ in alike.values() for passage in _passages(scene, rows_, len(alike) == 1)),
         rows=tuple(group),
     )
 
 
-def _sentence(scene: Scene, cluster: Sequence[Row], whole: bool) -> Markup:
-    _ = scene._
-    first = min(cluster, key=lambda row: row.through)
+def _passages(scene: Scene, alike: Sequence[Row], whole: bool) -> list[Passage]:
+    """Rows of the same state and reason: a sentence for each minute until which they are complete, or a list."""
+    clusters: dict[int, list[Row]] = {}
+    for row in alike:
+        # What is up to date is one cluster, known to the least of its moments.
+        clusters.setdefault(row.through // MINUTE if row.state in _LISTED else 0, []).append(row)
+    if len(clusters) <= _FEW:
+        return [Passage(_sentence(scene, cluster, whole and len(clusters) == 1)) for cluster in clusters.values()]
+    facts, receivers = _facts(scene, alike)
+    form = scene._.plural_form("{receiver} is complete on:", "{receiver} are complete on:", receivers)
+    because = told(_because(scene, alike[0].state), **facts)
+    return [Passage(because + " " + told(form, **facts), tuple(_item(scene, each) for each in clusters.values()))]
+
+
+def _item(scene: Scene, cluster: Sequence[Row]) -> Markup:
+    if cluster[0].through <= 0:
+        return told(scene._("{kinds}: no promise yet"), kinds=kinds_in_words(scene, cluster))
+    through = Markup("<strong>{}</strong>").format(scene.short_moment(cluster[0].through_text))
+    return told(scene._("{kinds} through {through}"), kinds=kinds_in_words(scene, cluster), through=through)
+
+
+def _facts(scene: Scene, cluster: Sequence[Row]) -> tuple[dict[str, object], int]:
+    """What sentences about these rows need, and how many receivers they are about."""
     receivers = [scene.short(each) for each in dict.fromkeys(row.receiver for row in cluster)]
-    facts = {
-        "receiver": _.join(receivers),
-        "kinds": _("everything") if whole and len(cluster) > 1 else kinds_in_words(scene, cluster),
-        "source": scene.short(first.source),
-        "through": Markup("<strong>{}</strong>").format(scene.moment(format_instant(first.through))),
+    least = min(row.through for row in cluster)
+    facts: dict[str, object] = {
+        "receiver": scene._.join(receivers),
+        "source": scene.short(cluster[0].source),
+        "through": Markup("<strong>{}</strong>").format(scene.moment(format_instant(least))),
         "heard": scene.short_moment(max((row.heard or "" for row in cluster), default="")),
-        "reason": first.reason,
+        "reason": cluster[0].reason,
     }
-    if first.state == "unused":
+    return facts, len(receivers)
+
+
+def _sentence(scene: Scene, cluster: Sequence[Row], whole: bool) -> Markup:
+    _, state = scene._, cluster[0].state
+    facts, receivers = _facts(scene, cluster)
+    facts["kinds"] = _("everything") if whole and len(cluster) > 1 else kinds_in_words(scene, cluster)
+    if state == "unused":
         return told(_("An emergency route, not in use now."))
-    if first.state == "never" or not first.through:
+    if state == "never" or not any(row.through > 0 for row in cluster):
         return told(_("{receiver} has no promise yet from {source} on {kinds}."), **facts)
     form = _.plural_form(
         "{receiver} is complete on {kinds} through {through}.",
         "{receiver} are complete on {kinds} through {through}.",
-        len(receivers),
+        receivers,
     )
-    return told(form, **facts) + (" " + told(_because(scene, first.state), **facts) if first.state != "current" else "")
+    return told(form, **facts) + (" " + told(_because(scene, state), **facts) if state != "current" else "")
 
 
 def _because(scene: Scene, state: str) -> str:

@@ -11,7 +11,7 @@ from markupsafe import Markup
 from keersluis.times import parse_instant
 from keersluis.web import canals, completeness
 from keersluis.web.canals import Canal, Standing
-from keersluis.web.scene import Scene, told
+from keersluis.web.scene import ALL, Scene, told
 
 FIGURES = ("provisional", "revisit", "held", "settled")
 
@@ -78,12 +78,13 @@ class Entry:
 
 @dataclass(frozen=True)
 class Gatehouse:
-    """One organisation's gates: a sentence about all of them, and the orders in force."""
+    """One organisation's gates: a sentence about all of them, and the orders in force, the broadest first."""
 
     organisation: str
     state: str
     sentence: str
     orders: tuple[Standing, ...]
+    exceptions: str
 
 
 def headline(scene: Scene) -> Headline:
@@ -267,7 +268,7 @@ def revisits(scene: Scene) -> list[Revisit]:
             now=_.pick(each["now"]),
             gravity=each["gravity"],
             harmful=each.get("harmful", True),
-            because=each[f"because_{_.language}"],
+            because=_as_sentence(each[f"because_{_.language}"]),
             final=each["final"],
             at=each["at"],
         )
@@ -275,6 +276,10 @@ def revisits(scene: Scene) -> list[Revisit]:
         for each in status["revisits"]
     ]
     return sorted(found, key=lambda each: (not each.harmful, -each.gravity, each.at, each.id))
+
+
+def _as_sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:].rstrip('.')}."
 
 
 def entries(scene: Scene) -> list[Entry]:
@@ -306,11 +311,13 @@ def gatehouses(scene: Scene) -> list[Gatehouse]:
     for status in scene.statuses:
         key = status["organisation"]
         orders = canals.standing(scene, key)
+        orders.sort(key=lambda order: (order.kind != ALL, order.peer != ALL, order.direction != ALL))
         if all(order.state == "open" for order in orders):
             orders = []
+        more = scene._.plural("{count} exception", "{count} exceptions", len(orders) - 1)
         own = [link[direction] for link in status["links"] for direction in ("in", "out")]
         state = own[0] if own and len(set(own)) == 1 else "mixed" if own else "open"
-        houses.append(Gatehouse(key, state, _house_sentence(scene, state), tuple(orders)))
+        houses.append(Gatehouse(key, state, _house_sentence(scene, state), tuple(orders), more))
     return houses
 
 
