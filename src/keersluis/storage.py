@@ -6,6 +6,7 @@ made it durable (P1). SQLite (WAL, synchronous=FULL) is the embedded default, Po
 
 from __future__ import annotations
 
+import logging
 import queue
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -27,6 +28,8 @@ from keersluis.errors import Incorrect, KeersluisError, Unavailable
 T = TypeVar("T")
 Job = Callable[[Connection], T]
 Hook = Callable[[Connection], None]
+
+_log = logging.getLogger(__name__)
 
 GROUP = 256
 """The most jobs that share one commit."""
@@ -170,10 +173,13 @@ class Store:
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """A connection that sees one committed state of the whole database."""
-        with self.engine.connect() as connection:
-            if connection.dialect.name == "sqlite" and not self._memory:
-                connection.exec_driver_sql("BEGIN")
-            yield connection
+        try:
+            with self.engine.connect() as connection:
+                if connection.dialect.name == "sqlite" and not self._memory:
+                    connection.exec_driver_sql("BEGIN")
+                yield connection
+        except OperationalError as error:
+            raise _translate(error) from error
 
     def write(self, job: Job[T]) -> T:
         """Run `job` in a writing transaction and return its result once it is durable."""
@@ -231,10 +237,17 @@ class Store:
                 if not waiting.future.done():
                     waiting.future.set_exception(_translate(error))
             return
-        for callback in self.after_commit:
-            callback()
+        self._told()
         for waiting, result in done:
             waiting.future.set_result(result)
+
+    def _told(self) -> None:
+        """What listens to commits cannot undo one, nor keep the writer from the next."""
+        for callback in self.after_commit:
+            try:
+                callback()
+            except Exception:
+                _log.exception("a listener to commits failed")
 
     @staticmethod
     def _begin(connection: Connection) -> None:
@@ -266,7 +279,7 @@ def _translate(error: BaseException) -> BaseException:
     reason = str(error.orig)
     return Unavailable(
         "storage.cannot-write",
-        expected="a database that can be written",
+        expected="a database that can be read and written",
         got=reason,
         mend="make room on the disk or see to its rights; nothing was lost, what was not acknowledged is offered again",
     )

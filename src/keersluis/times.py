@@ -26,6 +26,8 @@ DAY = 24 * HOUR
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
+_FIRST = (datetime.min.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND
+_LAST = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND
 _UNITS = {"s": SECOND, "m": MINUTE, "h": HOUR, "d": DAY, "w": 7 * DAY}
 _DURATION = re.compile(r"(\d+)([smhdw])")
 
@@ -84,15 +86,16 @@ def parse_instant(text: str) -> Instant:
     """RFC 3339 text with an offset -> instant. Raises Incorrect `times.not-an-instant`."""
     try:
         moment = datetime.fromisoformat(text)
+        at = (moment - _EPOCH) // _MICROSECOND  # TypeError: it has no offset
     except (ValueError, TypeError):
-        moment = None
-    if moment is None or moment.tzinfo is None:
+        at = _FIRST - 1
+    if not _FIRST <= at <= _LAST:
         raise Incorrect(
             "times.not-an-instant",
             expected="RFC 3339 with an offset, as 2025-07-17T06:00:00+02:00",
             got=repr(text),
         )
-    return (moment - _EPOCH) // _MICROSECOND
+    return at
 
 
 @lru_cache(maxsize=65536)
@@ -104,14 +107,21 @@ def format_instant(instant: Instant) -> str:
 @lru_cache(maxsize=65536)
 def _day(day: date, tz: ZoneInfo) -> When:
     start = datetime(day.year, day.month, day.day, tzinfo=tz)
+    first = max(_FIRST, (start - _EPOCH) // _MICROSECOND)
+    if day == date.max:  # 9999-12-31, by which registrations say that something has no end
+        return When(first, _LAST)
     following = day + timedelta(days=1)
     end = datetime(following.year, following.month, following.day, tzinfo=tz)
-    return When((start - _EPOCH) // _MICROSECOND, (end - _EPOCH) // _MICROSECOND - 1)
+    return When(first, (end - _EPOCH) // _MICROSECOND - 1)
 
 
 def local(instant: Instant, tz: ZoneInfo) -> datetime:
     """The instant as people in `tz` read it."""
-    return (_EPOCH + timedelta(microseconds=instant)).astimezone(tz)
+    moment = _EPOCH + timedelta(microseconds=instant)
+    try:
+        return moment.astimezone(tz)
+    except OverflowError:  # within a day of the first or the last moment that there is
+        return moment.replace(tzinfo=tz)
 
 
 def day_of(instant: Instant, tz: ZoneInfo) -> When:

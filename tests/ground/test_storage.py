@@ -153,3 +153,23 @@ def test_readers_see_one_committed_state(tmp_path: Path) -> None:
         assert tx.execute(sa.select(sa.func.count()).select_from(things)).scalar_one() == before == 0
     assert names(store) == {"meanwhile"}
     store.close()
+
+
+def test_a_listener_that_fails_does_not_end_the_writer(url: str) -> None:
+    store = open_store(url, [FIRST])
+
+    def fails() -> None:
+        raise RuntimeError("a page that listens")
+
+    store.after_commit.append(fails)
+    for name in "ab":
+        store.submit(put(name)).result(timeout=10)
+    assert names(store) == {"a", "b"}
+    store.close()
+
+
+def test_a_database_that_cannot_be_read_is_unavailable(tmp_path: Path) -> None:
+    store = open_store(f"sqlite:///{tmp_path / 'node.db'}", [FIRST])
+    with pytest.raises(Unavailable), store.read():
+        raise OperationalError("SELECT", {}, Exception("disk I/O error"))
+    store.close()
