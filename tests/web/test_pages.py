@@ -263,6 +263,15 @@ def test_the_demos_clock_is_paused_and_sped_up_by_plain_buttons(client: Client, 
     assert post(client, "/bediening", token(client) | {"snelheid": "1e9"}).status_code == 400
 
 
+def test_a_scenario_that_has_ended_offers_no_buttons_for_its_clock(client: Client, source: FakeSource) -> None:
+    for status in source.all:
+        status["now"] = "2025-12-01T00:00:00Z"
+    text = client.get("/").text
+    assert "The scenario has come to its end" in text
+    assert 'name="snelheid"' not in text
+    assert 'name="actie"' not in text
+
+
 def test_a_real_clock_has_no_buttons() -> None:
     source = FakeSource("cut", only="om", demo=False)
     with TestClient(application(source)) as client:

@@ -84,7 +84,7 @@ class Gatehouse:
     state: str
     sentence: str
     orders: tuple[Standing, ...]
-    exceptions: str
+    more: str
 
 
 def headline(scene: Scene) -> Headline:
@@ -314,7 +314,7 @@ def gatehouses(scene: Scene) -> list[Gatehouse]:
         orders.sort(key=lambda order: (order.kind != ALL, order.peer != ALL, order.direction != ALL))
         if all(order.state == "open" for order in orders):
             orders = []
-        more = scene._.plural("{count} exception", "{count} exceptions", len(orders) - 1)
+        more = scene._.plural("{count} more order", "{count} more orders", len(orders) - 1)
         own = [link[direction] for link in status["links"] for direction in ("in", "out")]
         state = own[0] if own and len(set(own)) == 1 else "mixed" if own else "open"
         houses.append(Gatehouse(key, state, _house_sentence(scene, state), tuple(orders), more))
