@@ -16,6 +16,7 @@ from keersluis.times import FileClock, ManualClock, format_instant
 NO_DECISIONS = {"total": 0, "provisional": 0, "settled": 0, "revisit": 0, "held": 0}
 NO_REGISTER = {"facts": 0, "subjects": 0, "answers_open": 0, "lookups": 0}
 SHOWN = 50
+TRAFFIC, NOTEWORTHY = 12, 24
 
 
 def of(node: Node) -> dict[str, Any]:
@@ -35,7 +36,7 @@ def of(node: Node) -> dict[str, Any]:
             "links": overview.links(tx, node.ctx),
             "quarantine": overview.quarantine(tx),
             "breaches": overview.breaches(tx),
-            "timeline": {"size": log.size(tx), "entries": [_entry(node, entry) for entry in log.newest(tx, 30)]},
+            "timeline": {"size": log.size(tx), "entries": _latest(node, tx)},
             **_rooms(node, tx),
         }
 
@@ -47,6 +48,12 @@ def _rooms(node: Node, tx: Connection) -> dict[str, Any]:
         "revisits": decisions.revisit_list(tx, node.ctx, SHOWN) if decides else [],
         "register": register.counts(tx) if keeps else NO_REGISTER,
     }
+
+
+def _latest(node: Node, tx: Connection) -> list[dict[str, Any]]:
+    """The last entries, and the last that people want to know of, which traffic would hide."""
+    found = {entry.n: entry for entry in log.newest(tx, TRAFFIC) + log.newest(tx, NOTEWORTHY, texts.NOTABLE)}
+    return [_entry(node, found[n]) for n in sorted(found)]
 
 
 def entries(node: Node, since: int, limit: int) -> list[dict[str, Any]]:

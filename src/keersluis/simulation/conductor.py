@@ -13,7 +13,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -268,10 +268,15 @@ def _ticks(feed: Feed, items: Iterator[Item]) -> Iterator[tuple[Instant, list[It
     slowest = max(kind.lag for kind in feed.chain.kinds.values())
     last = feed.end + slowest + 3 * feed.tick + 2 * 86_400_000_000
     at = feed.start
+    stated: dict[tuple[str, str], Counts] = {}
     while at <= last or held is not None:
         batch: list[Item] = []
         while held is not None and held.at <= at:
             batch.append(held)
+            if isinstance(held, Counts):
+                stated[held.organisation, held.kind] = held
             held = next(items, None)
+        if at > feed.end:  # nothing is entered any more: the counts stand
+            batch += [replace(counts, at=at, through=at) for counts in stated.values()]
         yield at, batch
         at += feed.tick

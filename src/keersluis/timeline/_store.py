@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 import sqlalchemy as sa
@@ -24,6 +24,7 @@ entries = Table(
     Column("kind", Text, nullable=False),
     Column("entry", Bytes, nullable=False),
     Column("leaf", Bytes, nullable=False),
+    sa.Index("timeline_entries_by_kind", "kind", "n"),
 )
 heads = Table(
     "timeline_heads",
@@ -106,9 +107,10 @@ def page(tx: Connection, since: int, limit: int) -> list[bytes]:
     return [row.entry for row in tx.execute(_page, {"since": since, "limit": limit})]
 
 
-def newest(tx: Connection, limit: int) -> list[bytes]:
-    """The bytes of the last `limit` entries, oldest first."""
-    rows = tx.execute(sa.select(entries.c.entry).order_by(entries.c.n.desc()).limit(limit)).all()
+def newest(tx: Connection, limit: int, kinds: Collection[str] | None) -> list[bytes]:
+    """The bytes of the last `limit` entries (of these kinds), oldest first."""
+    query = sa.select(entries.c.entry).order_by(entries.c.n.desc()).limit(limit)
+    rows = tx.execute(query if kinds is None else query.where(entries.c.kind.in_(sorted(kinds)))).all()
     return [row.entry for row in reversed(rows)]
 
 

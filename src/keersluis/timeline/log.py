@@ -6,7 +6,7 @@ takes its entries with it. Entries become evidence by `seal`, which signs one he
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import IO, Any
 
 from sqlalchemy import Connection
@@ -85,9 +85,9 @@ def entries(tx: Connection, since: int = 0, limit: int = 100) -> list[Entry]:
     return [decode_entry(data) for data in _store.page(tx, since, limit)]
 
 
-def newest(tx: Connection, limit: int = 30) -> list[Entry]:
-    """The last `limit` entries, oldest first."""
-    return [decode_entry(data) for data in _store.newest(tx, limit)]
+def newest(tx: Connection, limit: int = 30, kinds: Collection[str] | None = None) -> list[Entry]:
+    """The last `limit` entries (of these kinds, where given), oldest first."""
+    return [decode_entry(data) for data in _store.newest(tx, limit, kinds)]
 
 
 def size(tx: Connection) -> int:

@@ -19,6 +19,22 @@ from keersluis.words import Translator, translator
 _UTC = ZoneInfo("UTC")
 ALL = "*"
 
+NOTABLE = frozenset(
+    {
+        "gate.moved",
+        "batch.quarantined",
+        "watermark.stopped",
+        "promise.broken",
+        "gap.declared",
+        "gap.filled",
+        "decision.revisit",
+        "revisit.closed",
+        "hold.released",
+        "key.rotated",
+    }
+)
+"""Kinds of timeline entries that people want to know of; all others are routine traffic."""
+
 
 def sentence(entry: Entry, language: str, chain: Chain | None = None) -> str:
     """What the entry tells. With `chain`, organisations and kinds go by their names and times are local."""

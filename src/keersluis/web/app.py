@@ -12,7 +12,7 @@ from litestar.openapi.plugins import JsonRenderPlugin
 from keersluis.service import Node
 from keersluis.web.api import API_VERSION, HEADERS, MAX_BODY, api
 from keersluis.web.node_source import NodeSource
-from keersluis.web.pages import page_handlers
+from keersluis.web.pages import fault_page, page_handlers
 from keersluis.web.problems import Problems
 from keersluis.web.protocol import StatusSource
 
@@ -41,4 +41,9 @@ def node_app(node: Node) -> Litestar:
 
 def pages_app(source: StatusSource) -> Litestar:
     """Serves the pages alone, over a source of statuses: the demo's whole chain."""
-    return Litestar(route_handlers=[*page_handlers(source)], openapi_config=None, logging_config=None)
+    return Litestar(
+        route_handlers=[*page_handlers(source)],
+        exception_handlers={HTTPException: fault_page(source)},
+        openapi_config=None,
+        logging_config=None,
+    )

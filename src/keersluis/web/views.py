@@ -8,26 +8,13 @@ from typing import Any
 
 from markupsafe import Markup
 
+from keersluis.timeline.texts import NOTABLE
 from keersluis.times import parse_instant
 from keersluis.web import canals, completeness
 from keersluis.web.canals import Canal, Standing
 from keersluis.web.scene import ALL, Scene, told
 
 FIGURES = ("provisional", "revisit", "held", "settled")
-
-NOTABLE = {
-    "gate.moved",
-    "batch.quarantined",
-    "watermark.stopped",
-    "promise.broken",
-    "gap.declared",
-    "gap.filled",
-    "decision.revisit",
-    "revisit.closed",
-    "hold.released",
-    "key.rotated",
-}
-"""Kinds of timeline entries that people want to know of; all others are routine traffic."""
 
 
 @dataclass(frozen=True)
