@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from functools import partial
@@ -16,7 +17,7 @@ from sqlalchemy import Connection
 from keersluis.chain import Chain, Kind, Organisation
 from keersluis.context import Context
 from keersluis.decisions import desk as decisions
-from keersluis.errors import Incorrect, KeersluisError, Untrusted
+from keersluis.errors import Fault, Incorrect, KeersluisError, Untrusted
 from keersluis.exchange import gatekeeper, inbox, outbox, questions
 from keersluis.exchange.batches import Batch, Outcome, Outcomes, Parcel, Receipt, decode, encode
 from keersluis.exchange.envelope import Received
@@ -31,6 +32,8 @@ from keersluis.signing import Signer
 from keersluis.storage import Store, open_store
 from keersluis.timeline import log
 from keersluis.times import Clock, Instant, parse_instant
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass
@@ -100,12 +103,12 @@ class Node:
             pumped.sent[peer] = self.senders[peer].send_all(promises, heartbeat=heartbeat)
         return pumped
 
-    def waits_for(self, peer: str) -> bool:
-        """Whether something that may cross waits for `peer`, or is yet to be said to it."""
+    def waits_for(self, peer: str, besides: Collection[str] = ()) -> bool:
+        """Whether something that may cross waits for `peer`, of other kinds than `besides`, or is yet to be said."""
         if self._unsaid:
             return True
         with self.store.read() as tx:
-            return outbox.waits(tx, self.ctx, peer)
+            return outbox.waits(tx, self.ctx, peer, besides)
 
     def _prepare(self, tx: Connection) -> list[outbox.Promised]:
         self._unsaid = False
@@ -124,11 +127,11 @@ class Node:
         batches = decode(body, Parcel).batches
         futures = [self.store.submit(partial(self._receive, batch)) for batch in batches]
         outcomes = [_outcome(future) for future in futures]
-        self._unsaid = "register" in self.me.roles
         self.ctx.step(12)
         return encode(Outcomes(outcomes))
 
     def _receive(self, batch: Batch, tx: Connection) -> Receipt | inbox.Refused:
+        self._unsaid = "register" in self.me.roles  # in the writer, as `_prepare` is: no word falls between the two
         return inbox.receive(tx, self.ctx, batch, self._apply, self.clock.now())
 
     def _apply(self, tx: Connection, events: Sequence[Received], now: Instant) -> None:
@@ -252,6 +255,10 @@ def _outcome(future: Future[Receipt | inbox.Refused]) -> Outcome:
         result = future.result()
     except KeersluisError as error:
         return Outcome(problem=error.problem())
+    except Exception:  # noqa: BLE001, one batch that nobody foresaw holds up no other stream
+        _log.exception("a batch could not be received")
+        fault = Fault("exchange.fault", expected="a batch that can be received", got="a fault here, which is recorded")
+        return Outcome(problem=fault.problem())
     return Outcome(receipt=result) if isinstance(result, Receipt) else Outcome(problem=result.error.problem())
 
 

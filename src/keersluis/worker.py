@@ -9,6 +9,7 @@ import threading
 import time
 
 from keersluis.errors import KeersluisError
+from keersluis.exchange.sender import Sent
 from keersluis.service import Node
 from keersluis.times import SECOND
 
@@ -18,7 +19,7 @@ SETTLE = 0.02
 """Seconds to wait after a commit, so that one batch serves many."""
 
 CEILING = 5.0
-"""The longest wait, in seconds, before a peer that did not answer is tried again while something waits."""
+"""The longest wait, in seconds, before what did not get through is tried again."""
 
 
 class Worker:
@@ -49,35 +50,41 @@ class Worker:
             event.set()
 
     def _run(self, peer: str) -> None:
-        failures = 0
+        failures, due = 0, 0.0
         while not self._stop.is_set():
-            failures = 0 if self._round(peer) else failures + 1
-            self._rest(peer, failures)
+            now = time.monotonic()
+            heartbeat = not failures or now >= due
+            sent = self._round(peer, heartbeat)
+            if heartbeat and sent.reached:
+                due = now + self.heartbeat
+            failures = (1 if sent.events else failures + 1) if sent.refused or not sent.reached else 0
+            # Back off with jitter, up to a ceiling, for ever (P1: no attempt counters).
+            pause = min(CEILING, 0.1 * 2 ** min(failures, 10)) * random.uniform(0.5, 1.0)
+            self._rest(peer, sent, time.monotonic() + pause if failures else due)
 
-    def _round(self, peer: str) -> bool:
-        """One round of sending; False when nothing of what waits got through."""
+    def _round(self, peer: str, heartbeat: bool) -> Sent:
+        """One round of sending. Whatever goes wrong, the thread lives: nobody else sends to this peer."""
         try:
-            sent = self.node.pump(peers=[peer]).sent[peer]
+            return self.node.pump(heartbeat=heartbeat, peers=[peer]).sent[peer]
         except KeersluisError as error:
             logger.warning("sending to %s: %s", peer, error)
-            return False
-        return not sent.refused or sent.events > 0
+        except Exception:
+            logger.exception("sending to %s failed", peer)
+        return Sent(reached=False)
 
-    def _rest(self, peer: str, failures: int) -> None:
-        """Until something new waits, or the heartbeat is due. Own sending commits too: what woke us before is done.
-
-        After a failure: back off with jitter, up to a ceiling, for ever (P1: no attempt counters).
-        """
-        event = self._wake[peer]
-        event.clear()
-        if failures:
-            self._stop.wait(min(CEILING, 0.1 * 2 ** min(failures, 10)) * random.uniform(0.5, 1.0))
-            return
-        deadline = time.monotonic() + self.heartbeat
+    def _rest(self, peer: str, sent: Sent, deadline: float) -> None:
+        """Until `deadline`, or until something new waits for a peer that answers: of a kind that was not refused."""
+        woken = self._wake[peer]
         while (left := deadline - time.monotonic()) > 0 and not self._stop.is_set():
-            if not event.wait(left):
-                return
-            event.clear()
             self._stop.wait(SETTLE)
-            if self.node.waits_for(peer):
+            woken.clear()  # before looking: what is committed after the look wakes us again
+            if sent.reached and self._news(peer, sent):
                 return
+            woken.wait(left)
+
+    def _news(self, peer: str, sent: Sent) -> bool:
+        try:
+            return self.node.waits_for(peer, sent.refused.keys())
+        except Exception:
+            logger.exception("looking what waits for %s failed", peer)
+            return False

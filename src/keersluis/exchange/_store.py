@@ -279,6 +279,20 @@ def oldest_after(tx: Connection, stream: int, position: int) -> AnyRow:
     ).one()
 
 
+def leaves(tx: Connection, stream: int, after: int, upto: int) -> Iterator[bytes]:
+    """The leaf hashes of events `after` < position <= `upto`, in order."""
+    c = out_events.c
+    query = sa.select(c.leaf).where(c.stream == stream, c.position > after, c.position <= upto).order_by(c.position)
+    return (bytes(leaf) for leaf in tx.execute(query).scalars())
+
+
+def heard(tx: Connection, stream: int) -> Instant:
+    """The greatest promise about a stream of ours that any receiver has receipted."""
+    c = out_peers.c
+    query = sa.select(sa.func.coalesce(sa.func.max(c.promised), 0)).where(c.stream == stream)
+    return int(tx.execute(query).scalar_one())
+
+
 def out_peers_of(tx: Connection, peer: str | None = None) -> Sequence[AnyRow]:
     """How far each stream is receipted, by one peer or by all."""
     query = sa.select(out_peers)
@@ -380,6 +394,15 @@ def entered_by(tx: Connection, stream: int, through: Instant) -> int:
 def add_quarantine(tx: Connection, row: dict[str, Any]) -> None:
     """Set a refused batch apart."""
     upsert(tx, quarantine, [row], key=["stream", "at"])
+
+
+def in_quarantine(tx: Connection, stream: int, code: str, place: str, events: bytes, most: int) -> bool:
+    """Whether the same is set apart already and not solved; or as much of this stream as is kept."""
+    c = quarantine.c
+    query = sa.select(c.code, c.place, c.body).where(c.stream == stream, c.solved_at.is_(None))
+    rows = tx.execute(query).all()
+    same = ((row.code, row.place) == (code, place) and bytes(row.body).endswith(events) for row in rows)
+    return len(rows) >= most or any(same)
 
 
 def solve_quarantine(tx: Connection, stream: int, at: Instant) -> None:

@@ -19,10 +19,14 @@ from keersluis.times import Instant
 
 @dataclass(frozen=True, slots=True)
 class Allowed:
-    """`events` may cross now; `retry_after` seconds until more may (0: no bound)."""
+    """`events` may cross now; `retry_after` seconds until more may (0: no bound).
+
+    `meter` is the order that meters: all kinds and peers that it covers share its tokens.
+    """
 
     events: int
     retry_after: float
+    meter: GateOrder | None = None
 
 
 def move(tx: Connection, ctx: Context, order: GateOrder) -> None:
@@ -45,7 +49,7 @@ def allowance(tx: Connection, peer: str, direction: Direction, kind: str, now: I
     if order.state == "open" or order.rate is None:
         return Allowed(1 << 60, 0.0)
     tokens = refill(_store.bucket(tx, order), order.rate, now).tokens
-    return Allowed(int(tokens), max(0.0, (1 - tokens) / order.rate))
+    return Allowed(max(0, int(tokens)), max(0.0, (1 - tokens) / order.rate), order)
 
 
 def closed_kinds(tx: Connection, peer: str, direction: Direction, kinds: Iterable[str]) -> frozenset[str]:
@@ -59,7 +63,7 @@ def take(tx: Connection, peer: str, direction: Direction, kind: str, events: int
     order = standing(_store.orders(tx), peer, direction, kind)
     if events and order.state == "metered" and order.rate is not None:
         left = refill(_store.bucket(tx, order), order.rate, now)
-        _store.put_bucket(tx, order, Bucket(left.tokens - events, now))
+        _store.put_bucket(tx, order, Bucket(left.tokens - events, left.at))
 
 
 def admit(tx: Connection, peer: str, direction: Direction, kind: str, events: int, now: Instant) -> None:

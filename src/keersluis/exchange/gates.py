@@ -16,6 +16,8 @@ from keersluis.times import SECOND, Instant
 Direction: TypeAlias = Literal["in", "out"]
 State: TypeAlias = Literal["closed", "metered", "open"]
 ALL = "*"
+SLOWEST, FASTEST = 0.0001, 1_000_000
+"""Events per second between which a gate can be metered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +72,9 @@ def check_order(order: GateOrder, peers: Iterable[str], kinds: Iterable[str]) ->
         faults.append(f"direction: expected in or out, got {order.direction!r}")
     if order.state not in ("closed", "metered", "open"):
         faults.append(f"state: expected closed, metered or open, got {order.state!r}")
-    if (order.state == "metered") != (order.rate is not None and order.rate > 0):
-        faults.append(f"rate: expected events per second for metered alone, got {order.rate!r}")
+    if (order.state == "metered") != (order.rate is not None and SLOWEST <= order.rate <= FASTEST):
+        expected = f"events per second ({SLOWEST} to {FASTEST:,}) for metered alone"
+        faults.append(f"rate: expected {expected}, got {order.rate!r}")
     faults += [f"{name}: expected a text, got nothing" for name in ("who", "why") if not getattr(order, name).strip()]
     if faults:
         raise Incorrect("gate.order", expected="an order that can be carried out", got="; ".join(faults), faults=faults)
@@ -91,4 +94,4 @@ def refill(bucket: Bucket | None, rate: float, now: Instant) -> Bucket:
     if bucket is None:
         return Bucket(min(ceiling, max(1.0, rate)), now)
     grown = bucket.tokens + rate * max(0, now - bucket.at) / SECOND
-    return Bucket(min(ceiling, grown), now)
+    return Bucket(min(ceiling, grown), max(now, bucket.at))  # a clock put back fills nothing twice

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from base64 import b64encode
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
@@ -10,10 +11,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection
+from sqlalchemy.exc import OperationalError
 
 from keersluis.chain import Kind
 from keersluis.context import Context
-from keersluis.errors import Conflict, Forbidden, Incorrect, KeersluisError, Untrusted
+from keersluis.errors import Fault, Forbidden, Incorrect, KeersluisError, Untrusted
 from keersluis.exchange import _store, gatekeeper
 from keersluis.exchange.batches import (
     Batch,
@@ -30,7 +32,15 @@ from keersluis.merkle import Frontier, leaf_hash, root
 from keersluis.signing import add_signature, verify_note
 from keersluis.timeline import log
 from keersluis.times import Instant, format_instant, parse_instant
-from keersluis.watermarks import NOTHING_PROMISED, Checkpoint, parse_origin
+from keersluis.watermarks import NOTHING_PROMISED, Checkpoint, parse_origin, stream_origin
+
+MOST_KEPT = 1 << 20
+"""The most bytes of events that are kept of one batch that was set apart."""
+
+MOST_SET_APART = 20
+"""The most batches of one stream that are kept while it is not mended: somebody who sends nonsense fills no disk."""
+
+_log = logging.getLogger(__name__)
 
 Handler = Callable[[Connection, Sequence[Received], Instant], None]
 """Applies received events to a room, in the inbox's transaction."""
@@ -64,18 +74,29 @@ def receive(tx: Connection, ctx: Context, batch: Batch, handler: Handler, now: I
     arrival = _arrival(tx, ctx, batch, now)
     witness(tx, ctx, batch.timeline, now)
     if arrival.checkpoint.size < arrival.stream.size:
-        return _seen_before(tx, arrival)
+        return _seen_before(tx, ctx, arrival)
     try:
         extension = extend(Frontier.from_bytes(arrival.stream.frontier), batch, arrival.checkpoint)
         ctx.step(10)
         events = _opened(ctx, arrival, extension)
         counts = _counts(ctx, arrival)
         if events:
-            with tx.begin_nested():
-                handler(tx, events, now)
-    except (Incorrect, Untrusted) as error:
+            _handle(tx, handler, events, now)
+    except (Incorrect, Untrusted, Fault) as error:
         return _quarantined(tx, arrival, error, now)
     return _applied(tx, ctx, arrival, extension, events, counts)
+
+
+def _handle(tx: Connection, handler: Handler, events: Sequence[Received], now: Instant) -> None:
+    """Step 11 for the rooms. What nobody foresaw sets this batch apart, and holds up no other stream."""
+    try:
+        with tx.begin_nested():
+            handler(tx, events, now)
+    except (KeersluisError, OperationalError):
+        raise
+    except Exception as error:
+        _log.exception("events %s-%s of %s", events[0].position, events[-1].position, events[0].origin)
+        raise Fault("exchange.not-applied", expected="events that can be applied", got=type(error).__name__) from error
 
 
 def witness(tx: Connection, ctx: Context, head: str | None, now: Instant) -> None:
@@ -91,6 +112,8 @@ def _arrival(tx: Connection, ctx: Context, batch: Batch, now: Instant) -> _Arriv
     checkpoint = Checkpoint.parse(note.text)
     name = parse_origin(checkpoint.origin)
     kind = ctx.chain.kinds.get(name.kind)
+    if checkpoint.origin != stream_origin(*name) or name.epoch != 1:
+        raise Forbidden("exchange.epoch", expected=stream_origin(name.oin, name.kind), got=checkpoint.origin)
     if name.oin not in note.signers:
         raise Untrusted(
             "exchange.not-signed-by-source",
@@ -265,8 +288,8 @@ def _note_applied(tx: Connection, arrival: _Arrival, events: list[Received], wat
         log.append(tx, at=now, room="exchange", kind="batch.applied", body=body)
 
 
-def _seen_before(tx: Connection, arrival: _Arrival) -> Receipt | Refused:
-    """A batch that is here already is receipted again, if it tells the same story as before."""
+def _seen_before(tx: Connection, ctx: Context, arrival: _Arrival) -> Receipt | Refused:
+    """A batch that is here already is receipted, if it tells the same story as before; nothing moves."""
     stream, checkpoint = arrival.stream, arrival.checkpoint
     known = _store.in_checkpoint(tx, stream.stream, checkpoint.size)
     if known is not None:
@@ -281,22 +304,19 @@ def _seen_before(tx: Connection, arrival: _Arrival) -> Receipt | Refused:
             mend="the source has told two stories: keep both and ask it to explain",
             where=f"{stream.origin} events 1-{checkpoint.size}",
         )
-        return Refused(error)
-    if stream.receipt is None:
-        raise Conflict(
-            "exchange.gap",
-            expected=f"event {stream.size + 1} first",
-            got="an older batch",
-            next=stream.size + 1,
-        )
-    return Receipt(stream.receipt, format_instant(stream.watermark), None)
+        return _quarantined(tx, arrival, error, arrival.now)
+    return Receipt(add_signature(arrival.batch.checkpoint, ctx.signer), format_instant(stream.watermark), None)
 
 
 def _quarantined(tx: Connection, arrival: _Arrival, error: KeersluisError, now: Instant) -> Refused:
-    """A range that does not fit is set apart; the watermark stays, the source is asked again at the next offer."""
+    """What does not fit is set apart with the checkpoint that its source signed; the watermark stays, the source is
+    asked again at the next offer. The same, offered again and again, is kept once."""
     stream = arrival.stream
     place = error.where or arrival.checkpoint.origin
-    body = b"\n".join(bytes(raw) for raw in arrival.batch.events)[: 1 << 20]
+    events = b"\n".join(bytes(raw) for raw in arrival.batch.events)[:MOST_KEPT]
+    if _store.in_quarantine(tx, stream.stream, error.code, place, events, MOST_SET_APART):
+        return Refused(error)
+    body = arrival.batch.checkpoint.encode() + b"\n" + events
     _store.add_quarantine(
         tx,
         {

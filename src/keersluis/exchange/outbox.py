@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from base64 import b64encode
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -136,7 +136,7 @@ def _append(tx: Connection, ctx: Context, kind: Kind, events: list[Submitted], n
     _store.update_out_stream(
         tx, row.stream, size=row.size + len(events), frontier=frontier.to_bytes(), source_time=source_time
     )
-    _note_own_breaches(tx, kind, events, row.complete_through, now)
+    _note_own_breaches(tx, kind, events, _store.heard(tx, row.stream), now)
     return int(row.size) + 1
 
 
@@ -214,10 +214,12 @@ def make_promises(tx: Connection, ctx: Context, now: Instant) -> list[Promised]:
     """Step 8's promises for every stream of ours, in a writing transaction.
 
     Accepting and promising exclude each other here, so "everything entered up to now is among them" is mechanical:
-    what is accepted after this gets a later source time.
+    what is accepted after this gets a later source time. A promise that nobody heard, behind a closed gate, binds
+    nobody: where an older act turns out to wait, none is made for it after all (P2).
     """
     waiting = _store.waiting_by_kind(tx)
     stated = _store.stated_counts(tx)
+    told = {(row.stream, row.peer): row.promised for row in _store.out_peers_of(tx)}
     rows = {row.kind: row for row in _store.all_out_streams(tx)}
     promises, moved = [], []
     for kind in sorted(
@@ -225,7 +227,8 @@ def make_promises(tx: Connection, ctx: Context, now: Instant) -> list[Promised]:
     ):
         row = rows.get(kind.path) or stream_row(tx, ctx, kind)
         oldest = waiting[kind.path].oldest if kind.path in waiting else None
-        through = promise(now, kind.lag, oldest, row.complete_through)
+        everybody = min((told.get((row.stream, each), NOTHING_PROMISED) for each in kind.receivers), default=0)
+        through = promise(now, kind.lag, oldest, everybody)
         moved.append({"s": row.stream, "complete_through": through, "source_time": max(row.source_time, now + 1)})
         counts = _counts_note(ctx, kind, row.origin, stated.get(kind.path))
         frontier = Frontier.from_bytes(row.frontier)
@@ -266,9 +269,11 @@ def _towards(stream: Promised, peer: str, frontier: Frontier, now: Instant, **va
     return row | {"promised": NOTHING_PROMISED, "receipt": None, "refusal": None} | values
 
 
-def store_receipts(tx: Connection, rows: list[dict[str, Any]]) -> None:
-    """Step 13: how far a peer is, with its co-signature as the proof."""
-    _store.put_out_peers(tx, rows)
+def store_receipts(tx: Connection, peer: str, rows: list[dict[str, Any]]) -> None:
+    """Step 13: how far a peer is, with its co-signature as the proof. One that was overtaken moves nothing back."""
+    had = {row.stream: (row.size, row.promised) for row in _store.out_peers_of(tx, peer)}
+    newer = [row for row in rows if (row["size"], row["promised"]) >= had.get(row["stream"], (0, 0))]
+    _store.put_out_peers(tx, newer)
 
 
 def frontier_at(tx: Connection, promised: Promised, size: int) -> Frontier:
@@ -280,7 +285,7 @@ def frontier_at(tx: Connection, promised: Promised, size: int) -> Frontier:
     rows = _store.out_peers_of(tx)
     near = [Frontier.from_bytes(r.frontier) for r in rows if r.stream == promised.stream and r.size <= size]
     start = max(near, key=lambda f: f.size, default=EMPTY)
-    return start.extend(bytes(row.leaf) for row in _store.tail(tx, promised.stream, start.size, size, size))
+    return start.extend(_store.leaves(tx, promised.stream, start.size, size))
 
 
 def rewind(tx: Connection, promised: Promised, peer: str, size: int, now: Instant) -> None:
@@ -288,14 +293,16 @@ def rewind(tx: Connection, promised: Promised, peer: str, size: int, now: Instan
     _store.put_out_peers(tx, [_towards(promised, peer, frontier_at(tx, promised, size), now, refusal="asked again")])
 
 
-def waits(tx: Connection, ctx: Context, peer: str) -> bool:
-    """Whether events wait for `peer` behind a gate that is not closed."""
+def waits(tx: Connection, ctx: Context, peer: str, besides: Collection[str] = ()) -> bool:
+    """Whether events wait for `peer` behind a gate that is not closed, of other kinds than `besides`."""
     orders = _store.orders(tx)
     receipted_sizes = {row.stream: row.size for row in _store.out_peers_of(tx, peer)}
     return any(
         row.size > receipted_sizes.get(row.stream, 0)
         for row in _store.all_out_streams(tx)
-        if peer in ctx.chain.kinds[row.kind].receivers and standing(orders, peer, "out", row.kind).state != "closed"
+        if row.kind not in besides
+        and peer in ctx.chain.kinds[row.kind].receivers
+        and standing(orders, peer, "out", row.kind).state != "closed"
     )
 
 

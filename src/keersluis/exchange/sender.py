@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -24,6 +25,7 @@ from keersluis.exchange.batches import (
     decode,
     encode,
 )
+from keersluis.exchange.gates import GateOrder
 from keersluis.exchange.outbox import EMPTY, Promised
 from keersluis.merkle import Frontier
 from keersluis.signing import sign_note
@@ -58,76 +60,126 @@ class Offer:
 
 @dataclass
 class Sent:
-    """What one call towards one peer came to; `refused` gives the error code per kind that did not get through."""
+    """What one call towards one peer came to; `refused` gives the error code per kind that did not get through.
+    `reached` False: the peer did not answer."""
 
     events: int = 0
     batches: int = 0
+    reached: bool = True
     refused: dict[str, str] = field(default_factory=dict)
 
 
+@dataclass
+class _Call:
+    """One call of `send_all`. `quiet`: the streams to be offered also where nothing is new; `asked_again`: the kinds
+    of which the peer wanted older events. Of the round under way: the `room` in the parcel, tokens `taken` by meter."""
+
+    sent: Sent
+    quiet: set[int]
+    asked_again: set[str] = field(default_factory=set)
+    room: int = BATCH_BYTES
+    taken: Counter[GateOrder] = field(default_factory=Counter)
+
+
 class Sender:
-    """Drains all streams of ours towards one peer, in the chain's drain order."""
+    """Drains all streams of ours towards one peer, in the chain's drain order with ageing. May be called from several
+    threads at once.
+
+    To a peer that did not answer, or that closed its gate, no events are offered until it takes an empty batch.
+    """
 
     def __init__(self, store: Store, ctx: Context, link: Link, peer: str) -> None:
         self.store, self.ctx, self.link, self.peer = store, ctx, link, peer
+        self.most = BATCH_EVENTS
         self.limit: dict[str, int] = {}
+        self.shut: set[str] = set()
+        self.passed_over: Counter[str] = Counter()
 
     def send_all(self, promises: Sequence[Promised], *, heartbeat: bool) -> Sent:
         """Offer what waits, a batch of each stream in one parcel a round, until nothing is left or the peer refuses.
 
         With `heartbeat`, a stream that has nothing new is offered once all the same: nothing happened.
         """
-        sent = Sent()
         left = [p for p in promises if self.peer in p.kind.receivers]
+        call = _Call(Sent(), {p.stream for p in left} if heartbeat else set())
         while left:
-            offers = self._offers(left, heartbeat, sent)
+            offers, later = self._offers(left, call)
             if not offers:
                 break
             try:
-                if not (offers := self._announced(offers, sent)):
+                if not (offers := self._announced(offers, call.sent)):
                     break
                 outcomes = self._deliver(offers)
             except KeersluisError as error:
-                sent.refused |= {offer.kind: error.code for offer in offers}
+                self._unanswered(offers, error, call.sent)
                 break
-            left = self._settle(offers, outcomes, sent)
-            heartbeat = False
-        return sent
+            call.quiet -= {offer.promised.stream for offer in offers}
+            left = later + self._settle(offers, outcomes, call)
+        return call.sent
 
-    def _offers(self, left: Sequence[Promised], heartbeat: bool, sent: Sent) -> list[Offer]:
-        """Steps 7 and 8 for each stream whose gate lets it through."""
+    def _unanswered(self, offers: Sequence[Offer], error: KeersluisError, sent: Sent) -> None:
+        sent.reached = False
+        sent.refused |= {offer.kind: error.code for offer in offers}
+        self.shut |= {offer.kind for offer in offers}
+
+    def _offers(self, left: Sequence[Promised], call: _Call) -> tuple[list[Offer], list[Promised]]:
+        """Steps 7 and 8 for each stream whose gate lets it through; then the streams for which there is no room."""
         offers: list[Offer] = []
-        room = BATCH_BYTES
+        later: list[Promised] = []
+        call.room = BATCH_BYTES
+        call.taken.clear()
         with self.store.read() as tx:
-            newest = log.head(tx) if heartbeat else None
-            witness = newest.note if newest else None
+            newest = log.head(tx) if call.quiet else None
             rows = {row.stream: row for row in _store.out_peers_of(tx, self.peer)}
-            for promised in left:
-                if room <= 0:
-                    break
+            for promised in sorted(left, key=self._turn):
+                if call.room <= 0:
+                    later.append(promised)
+                    continue
                 try:
-                    offer = self._offer(tx, promised, rows.get(promised.stream), room, heartbeat)
+                    offer = self._offer(tx, promised, rows.get(promised.stream), call)
                 except Unavailable as error:
-                    sent.refused[promised.kind.path] = error.code
+                    call.sent.refused[promised.kind.path] = error.code
                     continue
                 if offer is not None:
                     offers.append(offer)
-                    room -= offer.size
-        if offers and witness:
-            first = msgspec.structs.replace(offers[0].batch, timeline=witness)
+        if offers and newest:
+            first = msgspec.structs.replace(offers[0].batch, timeline=newest.note)
             offers[0] = replace(offers[0], batch=first)
-        return offers
+        return offers, later
 
-    def _offer(self, tx: Connection, promised: Promised, row: Any, room: int, heartbeat: bool) -> Offer | None:
-        """Steps 7 and 8: what may go now, under its own checkpoint."""
+    def _turn(self, promised: Promised) -> int:
+        """The drain order with ageing: who was passed over moves up, so that no kind starves behind a meter."""
+        return promised.kind.drain - self.passed_over[promised.kind.path]
+
+    def _may_go(self, tx: Connection, promised: Promised, behind: int, call: _Call) -> int:
+        """Step 7: how many of the events that the peer is `behind` may go now. Raises Unavailable `gate.closed`."""
         kind = promised.kind.path
         allowed = gatekeeper.allowance(tx, self.peer, "out", kind, self.ctx.clock.now())
-        self.ctx.step(7)
+        if not behind or kind in self.shut:
+            return 0
+        free = allowed.events - (call.taken[allowed.meter] if allowed.meter else 0)
+        most = min(BATCH_EVENTS, free, behind, self.limit.pop(kind, BATCH_EVENTS))
+        if most <= 0:
+            call.sent.refused[kind] = "gate.metered"
+            self.passed_over[kind] += 1
+            return 0
+        self.passed_over.pop(kind, None)
+        if allowed.meter:
+            call.taken[allowed.meter] += most
+        return most
+
+    def _offer(self, tx: Connection, promised: Promised, row: Any, call: _Call) -> Offer | None:
+        """Steps 7 and 8: what may go now, under its own checkpoint."""
         told = Frontier.from_bytes(row.frontier) if row else EMPTY
-        most = min(BATCH_EVENTS, allowed.events, self.limit.pop(kind, BATCH_EVENTS))
-        waits = most and told.size < promised.size
-        events = _within(_store.tail(tx, promised.stream, told.size, promised.size, most), room) if waits else []
-        if not events and not heartbeat:
+        behind = promised.size - told.size
+        if behind < 0:
+            return None  # the peer was told more meanwhile, by another call
+        most = self._may_go(tx, promised, behind, call)
+        self.ctx.step(7)
+        tail = _store.tail(tx, promised.stream, told.size, promised.size, most) if most else ()
+        events = _within(tail, call.room)
+        knocks = behind and promised.kind.path in self.shut
+        if not (events or knocks or promised.stream in call.quiet):
             return None
         checkpoint = self._checkpoint(tx, promised, told, events, row.promised if row else NOTHING_PROMISED)
         note = sign_note(checkpoint.text(), self.ctx.signer)
@@ -136,17 +188,19 @@ class Sender:
         # a count of everything says nothing of a part of it
         more = checkpoint.size < promised.size
         counts = None if more else promised.counts
-        batch = Batch(note, told.size + 1, raws, counts, None, more)
-        return Offer(promised, told.size, batch, sum(len(event.bytes) for event in events))
+        offer = Offer(promised, told.size, Batch(note, told.size + 1, raws, counts, None, more), sum(map(len, raws)))
+        call.room -= offer.size
+        return offer
 
     def _checkpoint(
         self, tx: Connection, promised: Promised, told: Frontier, events: Sequence[Any], before: Instant
     ) -> Checkpoint:
-        """Step 8: over all that was entered, or over the part that goes now."""
+        """Step 8: over all that was entered, or over the part that goes now; what was promised `before` stands."""
         last = told.size + len(events)
         if last == promised.size:
             whole = promised.frontier.root()
-            return Checkpoint(promised.origin, last, whole, promised.entered_through, promised.complete_through)
+            through = max(before, promised.complete_through)
+            return Checkpoint(promised.origin, last, whole, promised.entered_through, through)
         rest = _store.oldest_after(tx, promised.stream, last)
         through = partial_promise(promised.complete_through, rest.occurred, before)
         root = told.extend(bytes(event.leaf) for event in events).root()
@@ -155,7 +209,9 @@ class Sender:
     def _announced(self, offers: Sequence[Offer], sent: Sent) -> list[Offer]:
         """Step 9, just before it leaves: what a gate that closed since step 7 holds back stays here (P4)."""
         if any(offer.batch.events for offer in offers):
-            self.store.write(lambda tx: self._note_offers(tx, offers))
+            held = self.store.write(lambda tx: self._note_offers(tx, offers))
+            sent.refused |= held
+            offers = [offer for offer in offers if offer.kind not in held]
         self.ctx.step(9)
         with self.store.read() as tx:
             shut = gatekeeper.closed_kinds(tx, self.peer, "out", [offer.kind for offer in offers])
@@ -170,32 +226,39 @@ class Sender:
             raise Fault("link.outcomes", expected=f"{len(offers)} outcomes", got=str(len(outcomes)))
         return outcomes
 
-    def _note_offers(self, tx: Connection, offers: Sequence[Offer]) -> None:
+    def _note_offers(self, tx: Connection, offers: Sequence[Offer]) -> dict[str, str]:
+        """Takes the tokens of what goes. Returns the code for each kind that may not go after all: a gate moved since
+        step 7, or another call took its tokens."""
         now = self.ctx.clock.now()
+        held: dict[str, str] = {}
         for offer in offers:
-            if count := len(offer.batch.events):
-                gatekeeper.take(tx, self.peer, "out", offer.kind, count, now)
-                body = {
-                    "origin": offer.promised.origin,
-                    "to": self.peer,
-                    "from": offer.after + 1,
-                    "through": offer.after + count,
-                }
-                log.append(tx, at=now, room="exchange", kind="batch.offered", body=body)
+            if not (count := len(offer.batch.events)):
+                continue
+            try:
+                gatekeeper.admit(tx, self.peer, "out", offer.kind, count, now)
+            except Unavailable as error:
+                held[offer.kind] = error.code
+                continue
+            place = {"from": offer.after + 1, "through": offer.after + count}
+            body = {"origin": offer.promised.origin, "to": self.peer, **place}
+            log.append(tx, at=now, room="exchange", kind="batch.offered", body=body)
+        return held
 
-    def _settle(self, offers: Sequence[Offer], outcomes: Sequence[Outcome], sent: Sent) -> list[Promised]:
+    def _settle(self, offers: Sequence[Offer], outcomes: Sequence[Outcome], call: _Call) -> list[Promised]:
         """Step 13 for each receipt; returns the streams of which more waits."""
         left = []
         receipts = []
         for offer, outcome in zip(offers, outcomes, strict=True):
             if outcome.receipt is not None:
                 receipts.append((offer, outcome.receipt))
-            elif self._refused(offer, outcome.problem or {}, sent):
+            elif self._refused(offer, outcome.problem or {}, call):
                 left.append(offer.promised)
+        sent = call.sent
         for offer, reached in self.store.write(partial(self._receipted, receipts)) if receipts else []:
             if isinstance(reached, KeersluisError):
                 sent.refused[offer.kind] = reached.code
                 continue
+            self.shut.discard(offer.kind)
             sent.events += len(offer.batch.events)
             sent.batches += 1
             if reached < offer.promised.size:
@@ -212,6 +275,7 @@ class Sender:
         for offer, receipt in receipts:
             try:
                 row = outbox.receipted(tx, self.ctx, self.peer, offer.promised, receipt, now)
+                _check_reach(offer, row["size"])
             except Untrusted as error:
                 told.append((offer, error))
                 continue
@@ -221,29 +285,39 @@ class Sender:
             if offer.batch.events:
                 body = {"origin": offer.promised.origin, "by": self.peer, "size": row["size"]}
                 log.append(tx, at=now, room="exchange", kind="batch.receipted", body=body)
-        outbox.store_receipts(tx, rows)
+        outbox.store_receipts(tx, self.peer, rows)
         return told
 
-    def _refused(self, offer: Offer, problem: Mapping[str, Any], sent: Sent) -> bool:
+    def _refused(self, offer: Offer, problem: Mapping[str, Any], call: _Call) -> bool:
         """The peer did not apply the batch; True where another offer may help now."""
         code = str(problem.get("code", "link.refused"))
         if code == "exchange.gap":
-            return self._rewind(offer, problem.get("next"), sent)
+            return self._rewind(offer, problem.get("next"), call)
         allowed = problem.get("allowed")
-        if code == "gate.metered" and isinstance(allowed, int) and allowed > 0:
+        if code == "gate.metered" and isinstance(allowed, int) and 0 < allowed < len(offer.batch.events):
             self.limit[offer.kind] = allowed
             return True
-        sent.refused[offer.kind] = code
+        if code == "gate.closed":
+            self.shut.add(offer.kind)
+        call.sent.refused[offer.kind] = code
         return False
 
-    def _rewind(self, offer: Offer, wanted: object, sent: Sent) -> bool:
-        """The peer misses events before these: offer those first. It may only ask for older ones."""
-        if not isinstance(wanted, int) or not 1 <= wanted <= offer.after:
-            sent.refused[offer.kind] = "exchange.gap"
+    def _rewind(self, offer: Offer, wanted: object, call: _Call) -> bool:
+        """The peer misses events before these: offer those first. It may only ask for older ones, once in a call."""
+        if offer.kind in call.asked_again or not isinstance(wanted, int) or not 1 <= wanted <= offer.after:
+            call.sent.refused[offer.kind] = "exchange.gap"
             return False
+        call.asked_again.add(offer.kind)
         now = self.ctx.clock.now()
         self.store.write(lambda tx: outbox.rewind(tx, offer.promised, self.peer, wanted - 1, now))
         return True
+
+
+def _check_reach(offer: Offer, reached: int) -> None:
+    """A receipt is about what was offered: an older one, shown again, moves nothing."""
+    if reached < (offered := offer.after + len(offer.batch.events)):
+        expected = f"a receipt for {offered} events of {offer.promised.origin}"
+        raise Untrusted("receipt.behind", expected=expected, got=f"one for {reached}")
 
 
 def _within(events: Sequence[Any], room: int) -> Sequence[Any]:
