@@ -78,7 +78,7 @@ class Worker:
         while (left := deadline - time.monotonic()) > 0 and not self._stop.is_set():
             self._stop.wait(SETTLE)
             woken.clear()  # before looking: what is committed after the look wakes us again
-            if sent.reached and self._news(peer, sent):
+            if self._stop.is_set() or (sent.reached and self._news(peer, sent)):
                 return
             woken.wait(left)
 
