@@ -31,6 +31,9 @@ Hook = Callable[[Connection], None]
 
 _log = logging.getLogger(__name__)
 
+CANNOT_GO_ON = OperationalError
+"""What a job gets from a database that cannot go on (a full disk, a lost server): never the fault of what it wrote."""
+
 GROUP = 256
 """The most jobs that share one commit."""
 

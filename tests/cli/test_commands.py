@@ -32,7 +32,7 @@ def line(folder: Path, number: int, **changes: object) -> bytes:
         "id": f"e-{number}",
         "source": f"urn:nld:oin:{chain.organisations['om'].oin}:systeem:test",
         "type": chain.ce_type(chain.kinds[KIND]),
-        "occurred": "2025-07-01",
+        "occurred": "2025-07-01T10:00:00+02:00",
         "data": {"subject": "skn:T0000001", "content": {"offence": "generated"}},
     }
     return msgspec.json.encode(event | changes)

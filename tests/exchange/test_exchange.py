@@ -93,6 +93,21 @@ def test_sixty_four_kilobytes_and_no_more(pair: Pair) -> None:
         pair.source.accept([msgspec.json.encode(big)])
 
 
+def test_P2_a_day_alone_is_refused_where_promises_settle_moments(pair: Pair) -> None:
+    with pytest.raises(Incorrect, match="a time, not a day"):
+        pair.source.accept([event(1, "2025-06-30")])
+    pair.source.accept([event(2, "2025-06-30", kind="judgment.serious")])
+
+
+@pytest.mark.parametrize("day", ["9999-12-31", "0001-01-01"])
+def test_a_day_at_the_edge_of_the_calendar_is_no_fault_of_ours(pair: Pair, day: str) -> None:
+    try:
+        pair.source.accept([event(1, day, kind="judgment.serious")])
+    except Incorrect as error:
+        assert day in str(error)
+    pair.pump()
+
+
 def test_bytes_arrive_verbatim_and_unknown_attributes_are_kept(pair: Pair) -> None:
     raw = msgspec.json.decode(event(1, START - HOUR)) | {"traceparent": "00-abc", "time": "2001-01-01T00:00:00Z"}
     pair.source.accept([msgspec.json.encode(raw)])

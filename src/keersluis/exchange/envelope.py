@@ -108,6 +108,14 @@ def submitted(event: bytes, chain: Chain, me: Organisation, now: Instant) -> Sub
             got=envelope.occurred,
             where="occurred",
         )
+    if kind.resolution == "instant" and when.start != when.end:
+        # A promise settles moments within a day for this kind; an act known by day counts before all of them (P2).
+        raise Incorrect(
+            "event.time-needed",
+            expected=f"a time, not a day: acts of {kind.path} are known to the moment",
+            got=repr(envelope.occurred),
+            where="occurred",
+        )
     for name in _STAMPED:
         attributes.pop(name, None)  # the node's own clock, numbering and salt replace the publisher's
     digest = hashlib.sha256(b"\0".join(name.encode() + b"=" + bytes(attributes[name]) for name in sorted(attributes)))

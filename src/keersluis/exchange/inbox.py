@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection
-from sqlalchemy.exc import OperationalError
 
 from keersluis.chain import Kind
 from keersluis.context import Context
@@ -30,6 +29,7 @@ from keersluis.exchange.batches import (
 from keersluis.exchange.envelope import Received, received
 from keersluis.merkle import Frontier, leaf_hash, root
 from keersluis.signing import add_signature, verify_note
+from keersluis.storage import CANNOT_GO_ON
 from keersluis.timeline import log
 from keersluis.times import Instant, format_instant, parse_instant
 from keersluis.watermarks import NOTHING_PROMISED, Checkpoint, parse_origin, stream_origin
@@ -92,7 +92,7 @@ def _handle(tx: Connection, handler: Handler, events: Sequence[Received], now: I
     try:
         with tx.begin_nested():
             handler(tx, events, now)
-    except (KeersluisError, OperationalError):
+    except (KeersluisError, CANNOT_GO_ON):
         raise
     except Exception as error:
         _log.exception("events %s-%s of %s", events[0].position, events[-1].position, events[0].origin)

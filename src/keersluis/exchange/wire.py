@@ -21,7 +21,7 @@ _FAMILIES: dict[int, type[KeersluisError]] = {
 _HEADERS = [(b"content-type", b"application/json"), (b"accept", b"application/json, application/problem+json")]
 _UNREACHABLE = (httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException, httpcore.UnsupportedProtocol)
 _KNOWN = {"code", "expected", "got", "mend", "where"}
-_OF_RFC = {"type", "title", "status", "detail", "instance"}
+_NUMBERS = {"retry_after", "allowed", "next"}
 
 
 class Wire:
@@ -74,5 +74,7 @@ def problem(status: int, body: bytes) -> KeersluisError:
         told = {"got": body[:200].decode(errors="replace")}
     family = _FAMILIES.get(status, Fault)
     texts = {name: str(told.get(name, "")) for name in _KNOWN - {"code"}}
-    facts: dict[str, Any] = {name: value for name, value in told.items() if name not in _KNOWN | _OF_RFC}
+    facts: dict[str, Any] = {name: told[name] for name in _NUMBERS & told.keys() if isinstance(told[name], int | float)}
+    if isinstance(told.get("faults"), list):
+        facts["faults"] = told["faults"]
     return family(str(told.get("code", f"http.{status}")), **texts, **facts)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Annotated, Any, TypeAlias, TypeVar
 
 import msgspec
@@ -108,6 +109,15 @@ async def _off(work: Callable[[], T]) -> T:
     return await asyncio.to_thread(work)
 
 
+_afar = ThreadPoolExecutor(max_workers=16, thread_name_prefix="afar")
+
+
+async def _off_afar(work: Callable[[], T]) -> T:
+    """Run work that waits for another organisation, in threads of its own: however many wait for one that does not
+    answer, a gate can be closed (P4)."""
+    return await asyncio.get_running_loop().run_in_executor(_afar, work)
+
+
 def gate_orders(request: GateRequest, now: int) -> list[GateOrder]:
     """One order, or two where both directions are meant."""
     directions = ("in", "out") if request.richting == "*" else ({"uit": "out"}.get(request.richting, request.richting),)
@@ -135,7 +145,7 @@ def exchange_handlers(node: Node) -> Sequence[HTTPRouteHandler]:
 
     @post("/uitwisseling/_verzend", status_code=200, summary="Send what waits, and a heartbeat, now")
     async def pump() -> Response[bytes]:
-        return said((await _off(node.pump)).sent)
+        return said((await _off_afar(node.pump)).sent)
 
     @post("/poorten", status_code=200, summary="Move a gate")
     async def order(request: Request[Any, Any, Any]) -> Response[bytes]:
@@ -192,7 +202,7 @@ def decision_handlers(node: Node) -> Sequence[HTTPRouteHandler]:
     @post("/beslissingen", status_code=200, summary="Take decisions on answers of the register")
     async def decide(request: Request[Any, Any, Any]) -> Response[bytes]:
         requests = read_as(await request.body(), list[dict[str, Any]])
-        return said({"decisions": await _off(lambda: node.decide(requests))})
+        return said({"decisions": await _off_afar(lambda: node.decide(requests))})
 
     @get("/beslissingen/_aantallen", summary="How many decisions are in which state")
     async def numbers() -> Response[bytes]:

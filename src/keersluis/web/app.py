@@ -9,8 +9,10 @@ from litestar.exceptions import HTTPException
 from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 
+from keersluis.errors import KeersluisError
 from keersluis.service import Node
 from keersluis.web.api import API_VERSION, HEADERS, MAX_BODY, api
+from keersluis.web.neighbours import from_here
 from keersluis.web.node_source import NodeSource
 from keersluis.web.pages import fault_page, page_handlers
 from keersluis.web.problems import Problems
@@ -33,7 +35,8 @@ def node_app(node: Node) -> Litestar:
             path="/v0/schema",
             render_plugins=[JsonRenderPlugin(path="/openapi.json")],
         ),
-        exception_handlers={HTTPException: Problems(HEADERS).refused},
+        guards=[from_here],
+        exception_handlers={HTTPException: Problems(HEADERS).refused, KeersluisError: Problems(HEADERS).foreseen},
         request_max_body_size=MAX_BODY,
         logging_config=None,
     )
@@ -43,6 +46,7 @@ def pages_app(source: StatusSource) -> Litestar:
     """Serves the pages alone, over a source of statuses: the demo's whole chain."""
     return Litestar(
         route_handlers=[*page_handlers(source)],
+        guards=[from_here],
         exception_handlers={HTTPException: fault_page(source)},
         openapi_config=None,
         logging_config=None,
