@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
+import fcntl
 import os
 import signal
 import threading
 from pathlib import Path
+from typing import IO
 
 from keersluis.chain import load_chain
-from keersluis.exchange.wire import Wire
+from keersluis.errors import Conflict
+from keersluis.exchange.wire import Wire, read_addresses
 from keersluis.service import Node, open_node
 from keersluis.times import Clock, FileClock, SystemClock
 from keersluis.worker import Worker
@@ -31,7 +33,8 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--database", help="SQLAlchemy URL; default an SQLite file in the home")
     parser.add_argument("--with-parent", action="store_true", help="end when standard input ends")
     asked = parser.parse_args(arguments)
-    addresses = json.loads((asked.home / "addresses.json").read_text())
+    addresses = read_addresses(asked.home / "addresses.json")
+    running = _alone(asked.home / asked.organisation / "lock")
     clock: Clock = FileClock(asked.clock) if asked.clock else SystemClock()
     wire = Wire(addresses)
     node = open_node(load_chain(asked.chain), asked.organisation, asked.home, clock, wire, url=asked.database)
@@ -41,6 +44,22 @@ def main(arguments: list[str] | None = None) -> None:
     finally:
         wire.close()
         node.close()
+        running.close()
+
+
+def _alone(path: Path) -> IO[bytes]:
+    """A file that is locked as long as it is open: one process at a time works for an organisation.
+
+    Raises Conflict `node.runs-already`.
+    """
+    file = path.open("ab")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.close()
+        expected, mend = "no other process for this organisation", "stop that one first"
+        raise Conflict("node.runs-already", expected=expected, got="one", mend=mend, where=str(path.parent)) from None
+    return file
 
 
 async def _serve(node: Node, port: int, *, virtual: bool, tied: bool) -> None:

@@ -24,7 +24,7 @@ from keersluis.exchange.envelope import Received
 from keersluis.exchange.gates import GateOrder
 from keersluis.exchange.outbox import Accepted
 from keersluis.exchange.sender import Link, Sender, Sent
-from keersluis.identity import KeyRing, KeysAt, generate_key, load_key
+from keersluis.identity import KeyRing, KeysAt, generate_key, key_path, load_key
 from keersluis.register import desk as register
 from keersluis.register import intake
 from keersluis.register.answers import Answer, Question
@@ -291,15 +291,28 @@ MIGRATIONS = [log.MIGRATIONS, outbox.MIGRATIONS, register.MIGRATIONS, decisions.
 
 
 def make_home(chain: Chain, home: Path) -> None:
-    """Make a working directory: a key for each node, the ring of public keys, a secret each. Nothing is overwritten."""
+    """Make a working directory: a key for each node, the ring of public keys, a secret each.
+
+    Nothing is overwritten: called again it adds what is missing, after a crash or for an organisation that is new.
+    """
     home.mkdir(parents=True, exist_ok=True)
-    if (home / "keys.json").exists():
-        return
-    ring = KeyRing()
-    for me in chain.nodes:
-        signer = generate_key(home / me.key, me.oin)
+    path = home / "keys.json"
+    ring = KeyRing.load(path) if path.exists() else KeyRing()
+    new = [me for me in chain.nodes if not ring.keys(me.oin)]
+    for me in new:
+        made = key_path(home / me.key, me.oin).exists()
+        signer = load_key(home / me.key, me.oin) if made else generate_key(home / me.key, me.oin)
+        _make_secret(home / me.key / "secret")
         ring.add(me.oin, signer.public)
-        secret = home / me.key / "secret"
-        secret.touch(mode=0o600)
-        secret.write_bytes(secrets.token_bytes(32))
-    ring.save(home / "keys.json")
+    if new:
+        ring.save(path)
+
+
+def _make_secret(path: Path) -> None:
+    """32 random bytes in a file of mode 600, whole or not at all."""
+    if not path.exists():
+        part = path.with_name(".secret.part")
+        part.unlink(missing_ok=True)
+        part.touch(mode=0o600)
+        part.write_bytes(secrets.token_bytes(32))
+        part.replace(path)

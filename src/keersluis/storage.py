@@ -249,7 +249,7 @@ class Store:
         for callback in self.after_commit:
             try:
                 callback()
-            except Exception:
+            except Exception:  # noqa: BLE001, whatever it is
                 _log.exception("a listener to commits failed")
 
     @staticmethod

@@ -101,10 +101,11 @@ def test_P2_a_day_alone_is_refused_where_promises_settle_moments(pair: Pair) -> 
 
 @pytest.mark.parametrize("day", ["9999-12-31", "0001-01-01"])
 def test_a_day_at_the_edge_of_the_calendar_is_no_fault_of_ours(pair: Pair, day: str) -> None:
-    try:
+    if day.startswith("9"):
+        with pytest.raises(Incorrect, match="act of the past"):
+            pair.source.accept([event(1, day, kind="judgment.serious")])
+    else:
         pair.source.accept([event(1, day, kind="judgment.serious")])
-    except Incorrect as error:
-        assert day in str(error)
     pair.pump()
 
 

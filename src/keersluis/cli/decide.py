@@ -23,8 +23,13 @@ def command(
     as_json: AsJson = False,
 ) -> None:
     """Take decisions. A request has id, policy, subject and, where it is not now, moment."""
-    lines = (file.read_text() if file else sys.stdin.read()).splitlines()
-    requests = _requests(lines, str(file or "standard input"))
+    where = str(file or "standard input")
+    try:
+        lines = (file.read_text("utf-8") if file else sys.stdin.read()).splitlines()
+    except UnicodeDecodeError as error:
+        got = f"byte {error.start + 1} that is none"
+        raise Incorrect("decide.not-text", expected="text in UTF-8", got=got, where=where) from None
+    requests = _requests(lines, where)
     told: list[dict[str, Any]] = Target(directory, organisation).call("/v0/beslissingen", requests)["decisions"]
     text = "\n".join(f"{each['id']:30} {each['state']:12} {each['level_words']['en']}" for each in told)
     emit(told, as_json, text or "nothing was asked")

@@ -12,6 +12,7 @@ import typer
 
 from keersluis.cli.output import AsJson, emit
 from keersluis.cli.progress import Steps
+from keersluis.errors import Incorrect
 
 if TYPE_CHECKING:
     from keersluis.simulation.demo import Demo
@@ -27,14 +28,18 @@ def command(
     headless: Annotated[bool, typer.Option("--headless", help="Run to the end and compare; no page.")] = False,
     persons: Annotated[int | None, typer.Option(help="Generated persons; default as the scenario says.")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of the generated world.")] = None,
-    port: Annotated[int, typer.Option(help="Port of the page; 0 takes a free one.")] = 8600,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port of the page; 0 takes a free one.")] = 8600,
     speed: Annotated[float, typer.Option(help="Virtual seconds in a second, at the start.")] = FIRST_SPEED,
     as_json: AsJson = False,
 ) -> None:
     """Run a whole chain on this machine: cut off, come back, settle."""
     from keersluis.chain import load_chain
+    from keersluis.simulation.demo import MAX_SPEED
     from keersluis.simulation.scenario import load_scenario
 
+    if not 0 < speed <= MAX_SPEED:
+        expected = f"virtual seconds in a second above 0, at most {MAX_SPEED:,.0f}"
+        raise Incorrect("demo.speed", expected=expected, got=str(speed), where="--speed")
     feed = load_scenario(scenario, load_chain(chain), persons=persons, seed=seed)
     with tempfile.TemporaryDirectory(prefix="keersluis-demo-") as home:
         if headless:

@@ -13,6 +13,9 @@ from keersluis.errors import Unavailable
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False)
 
+PATIENCE = 3.0
+"""Seconds for a node to carry out an order; one that hangs finds it in its store, for it stands there (P4)."""
+
 Peer = Annotated[str, typer.Option(help="Towards whom; * is everybody.")]
 Direction = Annotated[str, typer.Option(help="in, out or * (both).")]
 KindPath = Annotated[str, typer.Option("--kind", help="Kind of facts, with all below it; * is everything.")]
@@ -24,7 +27,7 @@ Proof = Annotated[str | None, typer.Option("--evidence", help="Reference to what
 
 def _move(target: Target, order: dict[str, Any], as_json: bool) -> None:
     try:
-        moved = target.call("/v0/poorten", order)["moved"]
+        moved = target.call("/v0/poorten", order, patience=PATIENCE)["moved"]
     except Unavailable as error:
         if not is_down(error):
             raise

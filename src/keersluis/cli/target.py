@@ -39,12 +39,12 @@ class Target:
                 "cli.no-home", expected="a chain folder that was started before", got=str(directory), mend=mend
             )
 
-    def call(self, path: str, body: Any = None) -> Any:
-        """POST `body` (GET without) to the node. Raises its problem, or Unavailable when it does not run."""
-        from keersluis.exchange.wire import Wire
+    def call(self, path: str, body: Any = None, *, patience: float = 600.0) -> Any:
+        """POST `body` (GET without) to the node. Raises its problem, or Unavailable when it does not run or has not
+        answered after `patience` seconds."""
+        from keersluis.exchange.wire import Wire, read_addresses
 
-        addresses = json.loads((self.home / "addresses.json").read_text())
-        wire = Wire(addresses, timeout=600.0)
+        wire = Wire(read_addresses(self.home / "addresses.json"), timeout=patience)
         try:
             if body is None:
                 return json.loads(wire.get(self.organisation, path))

@@ -14,7 +14,9 @@ from keersluis.cli.target import RUN
 
 def command(
     directory: Annotated[Path, typer.Argument(help="A chain folder (see `keersluis new`).")],
-    seconds: Annotated[float | None, typer.Option(help="Stop after so many seconds; default at Ctrl-C.")] = None,
+    seconds: Annotated[
+        float | None, typer.Option(min=0.0, help="Stop after so many seconds; default at Ctrl-C.")
+    ] = None,
 ) -> None:
     """Run the organisations of a chain folder, on the real clock, each as a process of its own."""
     from keersluis.chain import load_chain

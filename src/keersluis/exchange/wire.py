@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import httpcore
@@ -22,6 +23,15 @@ _HEADERS = [(b"content-type", b"application/json"), (b"accept", b"application/js
 _UNREACHABLE = (httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException, httpcore.UnsupportedProtocol)
 _KNOWN = {"code", "expected", "got", "mend", "where"}
 _NUMBERS = {"retry_after", "allowed", "next"}
+
+
+def read_addresses(path: Path) -> dict[str, str]:
+    """A file of organisation key -> base URL. Raises Incorrect `link.addresses`."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=dict[str, str])
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as error:
+        expected = "a JSON object with a base URL for each organisation"
+        raise Incorrect("link.addresses", expected=expected, got=str(error), where=str(path)) from None
 
 
 class Wire:

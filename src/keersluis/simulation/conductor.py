@@ -20,8 +20,8 @@ from typing import Any
 import msgspec
 
 from keersluis.chain import Chain
-from keersluis.errors import Fault, Unavailable
-from keersluis.exchange.wire import Wire
+from keersluis.errors import Conflict, Fault, KeersluisError, Unavailable
+from keersluis.exchange.wire import Wire, read_addresses
 from keersluis.service import make_home
 from keersluis.simulation.feed import Ask, Counts, Feed, GateOrder, Item, Publish, Waiting
 from keersluis.times import FileClock, Instant, format_instant
@@ -51,12 +51,29 @@ class Nodes:
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
 
     def start(self) -> None:
-        """Start every node and wait until all answer. Raises Unavailable `nodes.not-started` with its last words."""
+        """Start every node and wait until all answer.
+
+        Raises Conflict `nodes.run-already`, Unavailable `nodes.not-started` with the last words of the node.
+        """
+        for key in self.keys:
+            self._must_be_free(key)
         for key in self.keys:
             self._processes[key] = self._spawn(key)
         deadline = time.monotonic() + START_WITHIN
         for key in self._processes:
             self._wait_for(key, deadline)
+
+    def _must_be_free(self, key: str) -> None:
+        """Nobody may answer there yet: two processes for one organisation would both send."""
+        try:
+            self.wire.get(key, "/v0/stand")
+        except Unavailable as error:
+            if error.code == "link.unreachable":
+                return
+        except KeersluisError:
+            pass
+        expected, mend = f"nobody at {self.addresses[key]} yet", "stop what runs there first"
+        raise Conflict("nodes.run-already", expected=expected, got="an answer", mend=mend, where=str(self.home))
 
     def _spawn(self, key: str) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-m", "keersluis.node", str(self.chain.folder), key, str(self.home)]
@@ -122,13 +139,14 @@ class Nodes:
 def _addresses(chain: Chain, home: Path) -> dict[str, str]:
     """Where each node listens; chosen once and kept in the home."""
     path = home / "addresses.json"
-    if not path.exists():
-        ports: set[int] = set()
-        while len(ports) < len(chain.nodes):
-            ports.add(free_port())
-        chosen = {me.key: f"http://127.0.0.1:{port}" for me, port in zip(chain.nodes, sorted(ports), strict=True)}
-        path.write_text(json.dumps(chosen, indent=2))
-    addresses: dict[str, str] = json.loads(path.read_text())
+    addresses = read_addresses(path) if path.exists() else {}
+    new = [me.key for me in chain.nodes if me.key not in addresses]
+    ports: set[int] = set()
+    while len(ports) < len(new):
+        ports.add(free_port())
+    if new:
+        addresses |= {key: f"http://127.0.0.1:{port}" for key, port in zip(new, sorted(ports), strict=True)}
+        path.write_text(json.dumps(addresses, indent=2))
     return addresses
 
 
