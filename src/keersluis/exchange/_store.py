@@ -178,6 +178,14 @@ _UPDATE_IN_STREAM = sa.update(in_streams).where(in_streams.c.stream == sa.bindpa
 _UPDATE_OUT_STREAM = sa.update(out_streams).where(out_streams.c.stream == sa.bindparam("s"))
 
 
+_ENTERED_BY = (
+    sa.select(in_events.c.position)
+    .where(in_events.c.stream == sa.bindparam("s"), in_events.c.source_time <= sa.bindparam("through"))
+    .order_by(in_events.c.position.desc())
+    .limit(1)
+)
+
+
 def orders(tx: Connection) -> list[GateOrder]:
     """All gate orders, oldest first."""
     return [GateOrder(*row) for row in tx.execute(_SELECT_ORDERS)]
@@ -384,11 +392,7 @@ def all_in_events(tx: Connection) -> Iterator[tuple[str, int, bytes]]:
 
 def entered_by(tx: Connection, stream: int, through: Instant) -> int:
     """How many events of a received stream had been entered by source time `through`."""
-    c = in_events.c
-    query = (
-        sa.select(c.position).where(c.stream == stream, c.source_time <= through).order_by(c.position.desc()).limit(1)
-    )
-    return tx.execute(query).scalar() or 0
+    return tx.execute(_ENTERED_BY, {"s": stream, "through": through}).scalar() or 0
 
 
 def add_quarantine(tx: Connection, row: dict[str, Any]) -> None:
