@@ -201,12 +201,12 @@ class Player:
             raise Fault("conductor.real-clock", expected="nodes on a virtual clock", got="the machine's clock")
         self.nodes.clock.set(at)
         self.now = at
-        self._tick(at, items)
+        self._tick(items)
         self.played.ticks += 1
         self.played.seconds += time.monotonic() - started
         return True
 
-    def _tick(self, _at: Instant, items: list[Item]) -> None:
+    def _tick(self, items: list[Item]) -> None:
         by_organisation: dict[str, list[Item]] = {}
         asks: dict[str, list[dict[str, Any]]] = {}
         for item in items:
@@ -215,14 +215,21 @@ class Player:
             else:
                 by_organisation.setdefault(item.organisation, []).append(item)
         register = self.nodes.chain.register.key
-        sources = [each.key for each in self.nodes.chain.nodes if "source" in each.roles]
-        self._together(self._feed, by_organisation.items())
-        self._together(self._send, ((key,) for key in sources if key != register))
+        sources = [each.key for each in self.nodes.chain.nodes if "source" in each.roles and each.key != register]
+        others = [(key, items) for key, items in by_organisation.items() if key not in sources]
+        self._together(self._feed, others)
+        self._together(self._feed_and_send, ((key, by_organisation.get(key, [])) for key in sources))
         self._together(self._ask, asks.items())
         self._send(register)
 
+    def _feed_and_send(self, key: str, items: list[Item]) -> None:
+        """No source waits for another."""
+        self._feed(key, items)
+        self._send(key)
+
     def _together(self, work: Callable[..., None], calls: Iterable[tuple[Any, ...]]) -> None:
-        for future in [self._pool.submit(work, *call) for call in calls]:
+        waiting = [self._pool.submit(work, *call) for call in calls]
+        for future in waiting:
             future.result()
 
     def _send(self, key: str) -> None:
