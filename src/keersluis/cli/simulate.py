@@ -40,7 +40,7 @@ def command(
 
 def _watched(reports: Iterable[SeedReport], seeds: int, started: float) -> Iterator[SeedReport]:
     """Progress on standard error, with the time that is left."""
-    live, said = sys.stderr.isatty(), 0.0
+    live, said = sys.stderr.isatty(), started
     for done, report in enumerate(reports, 1):
         now = time.monotonic()
         if now - said > (0.5 if live else 10.0) and done < seeds:
