@@ -158,7 +158,7 @@ class Sender:
         if not behind or kind in self.shut:
             return 0
         free = allowed.events - (call.taken[allowed.meter] if allowed.meter else 0)
-        most = min(BATCH_EVENTS, free, behind, self.limit.pop(kind, BATCH_EVENTS))
+        most = min(self.most, free, behind, self.limit.pop(kind, self.most))
         if most <= 0:
             call.sent.refused[kind] = "gate.metered"
             self.passed_over[kind] += 1

@@ -21,7 +21,7 @@ from keersluis.exchange import overview
 from keersluis.exchange.outbox import Accepted
 from keersluis.service import Node, Pumped
 from keersluis.simulation import checks, faults, world
-from keersluis.simulation.faults import DECIDERS, EVERYBODY, REGISTER, SOURCES, Again, Order, Plan
+from keersluis.simulation.faults import DECIDERS, EVERYBODY, REGISTER, SOURCES, Again, Order, Plan, Skew
 from keersluis.simulation.machine import Crash, Job, Machine, T, Time
 from keersluis.simulation.network import Line, Network
 from keersluis.simulation.truth import Truth
@@ -100,6 +100,7 @@ class Run:
         self.offices = {key: Office(self, key) for key in SOURCES}
         self.asks: list[Ask] = list(drawn.asks)
         self.orders: list[Order] = sorted(plan.orders, key=lambda order: order.at)
+        self.skews: list[Skew] = sorted(plan.skews, key=lambda skew: skew.at)
 
     def play(self, truth: Truth) -> checks.Found:
         """From the beginning until long after the end; what is stored then."""
@@ -170,9 +171,10 @@ class Run:
             self._send(REGISTER, heartbeat=False)
 
     def _set_clocks(self) -> None:
-        for skew in self.plan.skews:
+        while self.skews and self.skews[0].at <= self.time.now:
+            skew = self.skews.pop(0)
             machine = self.machines[skew.node]
-            if self.time.now - HOUR < skew.at <= self.time.now and machine.offset != skew.offset:
+            if machine.offset != skew.offset:
                 machine.offset = skew.offset
                 self.watch.injected("clock-skew")
         self.time.go_on(0)
