@@ -9,7 +9,8 @@ import pytest
 from local_nodes import LocalNodes, played
 
 from keersluis.chain import load_chain
-from keersluis.simulation.compare import compare
+from keersluis.simulation.compare import compare, look
+from keersluis.simulation.conductor import Player
 from keersluis.simulation.scenario import load_scenario
 from keersluis.timeline.verify import verify_path
 from keersluis.times import HOUR, Instant, parse_instant
@@ -73,3 +74,13 @@ def test_P2_a_link_that_is_alive_but_lossy_is_found_within_one_heartbeat(tmp_pat
     verdict = compare(cut, uncut)
     assert (verdict.lost, verdict.duplicated, verdict.falsely_settled) == (0, 0, 0)
     assert verdict.converged, verdict.differences
+
+
+def test_what_each_source_was_told_is_counted_once_whichever_answers_first(tmp_path: Path) -> None:
+    feed = load_scenario("om-2025", load_chain("nl-justice"), persons=200)
+    nodes = LocalNodes(feed.chain, tmp_path, feed.start)
+    player = Player(nodes, feed, cut=False)  # type: ignore[arg-type]
+    player.step()
+    nodes.stop()
+    seen = look(feed.chain, tmp_path)
+    assert player.played.accepted == player.played.published == seen.accepted > 0

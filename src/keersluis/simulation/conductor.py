@@ -10,6 +10,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -179,6 +180,7 @@ class Player:
         self.nodes, self.feed, self.played = nodes, feed, Played()
         self._ticks = _ticks(feed, feed.items(cut))
         self._pool = ThreadPoolExecutor(max_workers=8)
+        self._counting = threading.Lock()
         self._next = self._pool.submit(next, self._ticks, None)
         self.now = feed.start
 
@@ -257,13 +259,16 @@ class Player:
 
     def _publish(self, key: str, events: list[bytes]) -> None:
         answer = self.nodes.wire.send(key, "/v0/gebeurtenissen", b"[" + b",".join(events) + b"]")
-        self.played.published += len(events)
-        self.played.accepted += len(msgspec.json.decode(answer)["accepted"])
+        accepted = len(msgspec.json.decode(answer)["accepted"])
+        with self._counting:
+            self.played.published += len(events)
+            self.played.accepted += accepted
 
     def _ask(self, key: str, requests: list[dict[str, Any]]) -> None:
         for first in range(0, len(requests), ASK_AT_ONCE):
             self._post(key, "/v0/beslissingen", requests[first : first + ASK_AT_ONCE])
-        self.played.asked += len(requests)
+        with self._counting:
+            self.played.asked += len(requests)
 
     def _post(self, key: str, path: str, body: Any) -> None:
         self.nodes.wire.send(key, path, msgspec.json.encode(body))

@@ -68,7 +68,7 @@ def summary(feed: Feed, cut: Run, uncut: Run, verdict: Verdict) -> dict[str, Any
     return {
         "chain": feed.chain.name,
         "events": feed.total_events,
-        "accepted": cut.played.accepted,
+        "accepted": seen.accepted,
         "applied": seen.applied.total(),
         "lost": verdict.lost,
         "duplicated": verdict.duplicated,
