@@ -73,6 +73,31 @@ def test_a_job_that_fails_leaves_nothing_and_takes_no_other_with_it(store: Store
     assert len(names(store)) == 40
 
 
+@pytest.mark.parametrize("place", ["in the job", "before the commit"])
+def test_P1_a_process_that_ends_inside_a_transaction_leaves_nothing(store: Store, place: str) -> None:
+    """What the simulator's crashes rest on: they are no `Exception`, and nothing may catch them on the way."""
+
+    class Ended(BaseException):
+        pass
+
+    def end(_tx: Connection) -> None:
+        raise Ended
+
+    def job(tx: Connection) -> str:
+        put("half")(tx)
+        if place == "in the job":
+            end(tx)
+        return "acknowledged"
+
+    if place == "before the commit":
+        store.before_commit.append(end)
+    with pytest.raises(Ended):
+        store.write(job)
+    store.before_commit.clear()
+    store.write(put("whole"))
+    assert names(store) == {"whole"}
+
+
 def test_many_threads_one_writer_nothing_lost(store: Store) -> None:
     def work(number: int) -> None:
         for i in range(25):

@@ -11,12 +11,13 @@ from keersluis import service, storage
 from keersluis.decisions import _store as decisions_store
 from keersluis.decisions import endings, settle
 from keersluis.errors import KeersluisError
-from keersluis.exchange import _store, gatekeeper, inbox, outbox, sender
-from keersluis.exchange.batches import Extension, Moves
+from keersluis.exchange import _store, gatekeeper, inbox, outbox, overview, sender
+from keersluis.exchange.batches import Extension
 from keersluis.exchange.gates import OPEN
 from keersluis.exchange.inbox import watermark_after
 from keersluis.merkle import Frontier
 from keersluis.register import answers, facts
+from keersluis.times import HOUR
 from keersluis.watermarks import Checkpoint, promise, settles_up_to
 
 Patch = pytest.MonkeyPatch
@@ -112,15 +113,12 @@ def gate_checked_when_queued(patch: Patch) -> None:
 
 def gate_not_checked_again(patch: Patch) -> None:
     """A gate that closes after a batch was made, and before it leaves, is not seen."""
-    original = gatekeeper.closed_kinds
 
-    def only_elsewhere(tx: Any, peer: str, direction: Any, kinds: Any) -> frozenset[str]:
-        import sys
+    def unchecked(sender_: Any, offers: Any, _sent: Any) -> list[Any]:
+        sender_.ctx.step(9)
+        return list(offers)
 
-        caller = sys._getframe(1).f_code.co_name
-        return frozenset() if caller == "_announced" else original(tx, peer, direction, kinds)
-
-    patch.setattr(gatekeeper, "closed_kinds", only_elsewhere)
+    patch.setattr(sender.Sender, "_announced", unchecked)
 
 
 def receiver_does_not_check_its_gate(patch: Patch) -> None:
@@ -267,7 +265,28 @@ def watermark_moves_without_root(patch: Patch) -> None:
 def moves_back(patch: Patch) -> None:
     """The latest word counts, also where an earlier promise said more."""
 
-    def latest(_previous: int, checkpoint: Any, **_known: Any) -> Any:
-        return Moves(checkpoint.complete_through)
+    def latest(_previous: int, checkpoint: Any, **known: Any) -> Any:
+        return watermark_after(0, checkpoint, **known)
 
     patch.setattr(inbox, "watermark_after", latest)
+
+
+def a_silent_stream_flows(patch: Patch) -> None:
+    """Whoever was heard once is said to flow ever after."""
+    patch.setattr(overview, "SILENT_AFTER", 1 << 30)
+
+
+def the_clock_moves_the_watermark(patch: Patch) -> None:
+    """Where nothing came for hours, it is taken that nothing happened."""
+    pump = service.Node.pump
+
+    def hopeful(node: Any, **how: Any) -> Any:
+        def timed_out(tx: Any) -> None:
+            for row in _store.all_in_streams(tx):
+                if node.clock.now() - row.heard_at > 4 * HOUR:
+                    _store.update_in_stream(tx, row.stream, watermark=max(row.watermark, node.clock.now() - 8 * HOUR))
+
+        node.store.write(timed_out)
+        return pump(node, **how)
+
+    patch.setattr(service.Node, "pump", hopeful)

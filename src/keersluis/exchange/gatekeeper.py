@@ -58,16 +58,9 @@ def closed_kinds(tx: Connection, peer: str, direction: Direction, kinds: Iterabl
     return frozenset(kind for kind in kinds if standing(orders, peer, direction, kind).state == "closed")
 
 
-def take(tx: Connection, peer: str, direction: Direction, kind: str, events: int, now: Instant) -> None:
-    """Take tokens for what crosses (or is about to)."""
-    order = standing(_store.orders(tx), peer, direction, kind)
-    if events and order.state == "metered" and order.rate is not None:
-        left = refill(_store.bucket(tx, order), order.rate, now)
-        _store.put_bucket(tx, order, Bucket(left.tokens - events, left.at))
-
-
 def admit(tx: Connection, peer: str, direction: Direction, kind: str, events: int, now: Instant) -> None:
-    """Let `events` pass or raise Unavailable `gate.closed` or `gate.metered` (with `retry_after` and `allowed`)."""
+    """Let `events` pass, taking their tokens, or raise Unavailable `gate.closed` or `gate.metered` (with `retry_after`
+    and `allowed`)."""
     allowed = allowance(tx, peer, direction, kind, now)
     if events > allowed.events:
         raise Unavailable(
@@ -78,7 +71,9 @@ def admit(tx: Connection, peer: str, direction: Direction, kind: str, events: in
             retry_after=max(1, round(allowed.retry_after)),
             allowed=allowed.events,
         )
-    take(tx, peer, direction, kind, events, now)
+    if events and allowed.meter and allowed.meter.rate is not None:
+        left = refill(_store.bucket(tx, allowed.meter), allowed.meter.rate, now)
+        _store.put_bucket(tx, allowed.meter, Bucket(left.tokens - events, left.at))
 
 
 def closed(order: GateOrder, peer: str, direction: Direction, kind: str) -> Unavailable:

@@ -90,8 +90,9 @@ def _check_act(watch: Watch, act: Act, effects: dict[str, list[str]]) -> None:
         watch.violated("P1", f"{act.id} was accepted and did not arrive")
     elif len(places) > 1:
         watch.violated("P1", f"{act.id} took effect {len(places)} times")
-    elif places != [watch.accepted[act.id][2]]:
-        watch.violated("P1", f"{act.id} was accepted as number {watch.accepted[act.id][2]}, applied as {places[0]}")
+    elif places != [watch.accepted[act.id].position]:
+        said = f"{act.id} was accepted as number {watch.accepted[act.id].position}, applied as {places[0]}"
+        watch.violated("P1", said)
 
 
 def _check_backlog(watch: Watch, key: str, node: Node) -> None:

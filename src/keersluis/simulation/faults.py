@@ -224,7 +224,7 @@ def _spoil(random: Random, fault: str) -> Spoil:
     link = random.choice(ALL_LINKS)
     if fault == "slow" and random.random() < 0.7:
         link = random.choice(QUESTIONS)
-    nth = random.randrange(1, 9 if link in QUESTIONS else 20)
+    nth = random.randrange(1, 7 if link in QUESTIONS else 20)
     return Spoil(fault, link, nth, random.randrange(8), random.randrange(1, 20))
 
 
@@ -299,23 +299,30 @@ def _entries(random: Random, world: World, some: Mapping[str, int]) -> dict[str,
     acts = [act for act in world.acts if act.happened > START]
     random.shuffle(acts)
     entries = {}
-    for fault, most in (("paper", 3), ("promise-broken", 1), ("lost-at-entry", 1)):
-        for _ in range(min(some[fault] * most, len(acts))):
-            act = acts.pop()
-            counted = world.chain.kinds[act.kind].counts
-            if fault != "lost-at-entry" or counted:
-                entries[act.id] = _entry(random, world, act, fault)
+    for fault, most in (("promise-broken", 2), ("lost-at-entry", 2), ("paper", 3)):
+        for act in [act for act in acts if _fits(world, act, fault)][: some[fault] * most]:
+            acts.remove(act)
+            entries[act.id] = _entry(random, world, act, fault)
     return entries
 
 
+def _fits(world: World, act: Act, fault: str) -> bool:
+    """To lose an act at its entry needs somebody who counts; to break a promise, time to make it first."""
+    kind = world.chain.kinds[act.kind]
+    if fault == "lost-at-entry":
+        return kind.counts
+    return fault == "paper" or act.when.end + kind.lag < END - 3 * HOUR
+
+
 def _entry(random: Random, world: World, act: Act, fault: str) -> Entry:
-    late = act.when.end + world.chain.kinds[act.kind].lag + random.randrange(HOUR, 30 * HOUR)
-    late = min(late, END + 8 * HOUR)
+    promised = act.when.end + world.chain.kinds[act.kind].lag
+    if fault == "promise-broken":
+        late = promised + random.randrange(HOUR, 8 * HOUR)
+        return Entry(fault, late, late)
+    late = min(promised + random.randrange(HOUR, 30 * HOUR), END + 8 * HOUR)
     if fault == "paper":
         return Entry(fault, late, late, waiting=act.entered)
-    if fault == "lost-at-entry":
-        return Entry(fault, act.entered, late)
-    return Entry(fault, late, late)
+    return Entry(fault, act.entered, late)
 
 
 def _again(random: Random, world: World, some: Mapping[str, int]) -> list[Again]:

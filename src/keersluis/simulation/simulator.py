@@ -27,7 +27,7 @@ from keersluis.simulation.network import Line, Network
 from keersluis.simulation.truth import Truth
 from keersluis.simulation.watch import Violation, Watch
 from keersluis.simulation.world import END, HOURS, START, Act, Ask, World
-from keersluis.times import DAY, HOUR, SECOND, Instant
+from keersluis.times import HOUR, SECOND, Instant
 
 DRAIN = (9, 96, 97)
 """Hours after the end at which everybody feeds, sends and asks: until all paper is entered, and long after that."""
@@ -152,9 +152,9 @@ class Run:
             yield 3, partial(self._ask, decider, now)
         steady = self.calm or self.network.healthy
         for office in self.offices.values():
-            if steady or self.random.random() < 0.7:
+            if steady or self.random.random() < 0.62:
                 yield 4, partial(office.send, heartbeat=steady or self.random.random() < 0.5)
-        if steady or self.random.random() < 0.7:
+        if steady or self.random.random() < 0.62:
             yield 5, partial(self._send, REGISTER, heartbeat=steady or self.random.random() < 0.5)
 
     def _meanwhile(self, waiting: str) -> None:
@@ -360,6 +360,3 @@ class Office:
 
         if self.run.call(self.key, "state counts", state):
             self.counted_at = now
-
-
-__all__ = ["DAY", "Run", "SeedReport", "run", "run_many"]

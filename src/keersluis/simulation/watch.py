@@ -43,6 +43,15 @@ class Applied(NamedTuple):
     id: str
 
 
+class Entered(NamedTuple):
+    """When a node acknowledged an act, as which number of which kind, and until when that kind was promised by then."""
+
+    at: Instant
+    kind: str
+    position: int
+    promised: Instant
+
+
 class Receipted(NamedTuple):
     """A batch, perhaps without events, on which a receiver gave its receipt; `entered` is its checkpoint's."""
 
@@ -100,8 +109,9 @@ class Watch:
     violations: list[Violation] = field(default_factory=list)
     gates: Gates = field(default_factory=Gates)
     effects: dict[str, dict[str, list[str]]] = field(default_factory=dict)
-    accepted: dict[str, tuple[Instant, str, int]] = field(default_factory=dict)
+    accepted: dict[str, Entered] = field(default_factory=dict)
     waiting: dict[str, Instant] = field(default_factory=dict)
+    _promised: dict[str, Instant] = field(default_factory=dict)
     _here: dict[str, set[str]] = field(default_factory=dict)
     _touched: dict[tuple[str, str], Instant] = field(default_factory=dict)
     _heard: dict[tuple[str, str], Instant] = field(default_factory=dict)
@@ -135,12 +145,14 @@ class Watch:
 
     def acknowledged(self, act: Act, kind: str, position: int) -> None:
         """A node said that it accepted the act under this number (P1: the same number each time)."""
-        known = self.accepted.setdefault(act.id, (self.now(), kind, position))
-        if known[1:] != (kind, position):
-            self.violated("P1", f"{act.id} was accepted as {known[1]} {known[2]}, and again as {kind} {position}")
+        known = self.accepted.setdefault(act.id, Entered(self.now(), kind, position, self._promised.get(act.kind, 0)))
+        if (known.kind, known.position) != (kind, position):
+            said = f"{act.id} was accepted as {known.kind} {known.position}, and again as {kind} {position}"
+            self.violated("P1", said)
 
     def kept(self, act: Act, now: Instant | None = None) -> bool:
-        """Whether the source kept its promise about this act: entered, counted or registered as waiting in time.
+        """Whether the source kept its promise about this act: entered, counted or registered as waiting in time, or at
+        least before it promised that all of its time was entered.
 
         Acts of before the chain began are entered before the first promise. `now`: what is not due yet is kept.
         """
@@ -148,7 +160,10 @@ class Watch:
         deadline = act.when.end + kind.lag
         if act.happened <= START or (now is not None and now <= deadline):
             return True
-        done = [at for at in (self.waiting.get(act.id), self.accepted.get(act.id, (None,))[0]) if at is not None]
+        entered = self.accepted.get(act.id)
+        if (entered.promised if entered else self._promised.get(act.kind, 0)) < act.when.end:
+            return True
+        done = [at for at in (self.waiting.get(act.id), entered.at if entered else None) if at is not None]
         if kind.counts:
             done.append(self.entries[act.id].recorded if act.id in self.entries else act.entered)
         return any(at <= deadline for at in done)
@@ -156,8 +171,9 @@ class Watch:
     # -- what crosses --------------------------------------------------------------------------------------------
 
     def leaves(self, message: Message, now: Instant) -> None:
-        """P4 on the way out."""
-        for kind in _kinds(message):
+        """P4 on the way out; and what is promised."""
+        for kind, through in _promises(message):
+            self._promised[kind] = max(through, self._promised.get(kind, 0))
             if self.gates.closed(message.sender, message.peer, "out", kind, now):
                 self.violated("P4", f"{message.sender} sent {kind} to {message.peer} at {text(now)}, out was closed")
 
@@ -263,16 +279,21 @@ class Watch:
                 )
 
 
-def _kinds(message: Message) -> Iterator[str]:
-    """What kinds a message speaks of, heartbeats too; nothing for what cannot be read."""
+def _promises(message: Message) -> Iterator[tuple[str, Instant]]:
+    """The kinds that a message speaks of, heartbeats too, and until when it promises them."""
     if message.path == QUESTIONS:
-        yield "question"
+        yield "question", 0
         return
     try:
         batches = decode(message.body, Parcel).batches
     except KeersluisError:
         return
-    yield from map(kind_of, batches)
+    for batch in batches:
+        yield kind_of(batch), _line(batch, "complete-through ")
+
+
+def _kinds(message: Message) -> Iterator[str]:
+    return (kind for kind, _through in _promises(message))
 
 
 def kind_of(batch: Batch) -> str:
@@ -283,5 +304,12 @@ def kind_of(batch: Batch) -> str:
 
 def entered_of(batch: Batch) -> Instant:
     """Until when the source had entered everything, as the batch's checkpoint says it; 0 where it says nothing."""
-    said = [line[16:] for line in batch.checkpoint.split("\n") if line.startswith("entered-through ")]
-    return parse_instant(said[0]) if said else 0
+    return _line(batch, "entered-through ")
+
+
+def _line(batch: Batch, name: str) -> Instant:
+    said = [line.removeprefix(name) for line in batch.checkpoint.split("\n") if line.startswith(name)]
+    try:
+        return parse_instant(said[0]) if said else 0
+    except KeersluisError:
+        return 0

@@ -24,10 +24,10 @@ from keersluis.times import DAY, HOUR, MINUTE, SECOND, Instant, When
 FOLDER = Path(__file__).parent / "small-chain"
 """The chain of the simulator, as data."""
 
-START: Instant = 1_743_116_400 * SECOND
-"""Midnight of 28 March 2025 in Amsterdam: two nights later the clocks there go forward."""
+START: Instant = 1_743_246_000 * SECOND
+"""Noon of 29 March 2025 in Amsterdam: in the night that follows the clocks there go forward."""
 
-HOURS = 30
+HOURS = 27
 END: Instant = START + HOURS * HOUR
 
 SUBJECTS = tuple(f"person:T{n:07d}" for n in range(1, 5))
@@ -169,7 +169,7 @@ def event(act: Act, chain: Chain, **other: Any) -> bytes:
 def _acts(chain: Chain, random: Random) -> list[Act]:
     """Some of before the chain began, entered when it begins; the others as they happen."""
     before = sorted(START - random.randrange(HOUR, 45 * DAY) for _ in range(random.randrange(4, 14)))
-    later = sorted(START + random.randrange(HOURS * HOUR) for _ in range(random.randrange(26, 44)))
+    later = sorted(START + random.randrange(HOURS * HOUR) for _ in range(random.randrange(24, 40)))
     acts: list[Act] = []
     for happened in [*before, *later]:
         act = _act(chain, random, acts, happened)
@@ -223,13 +223,18 @@ def _content(random: Random, path: str) -> dict[str, Any]:
 
 
 def _asks(random: Random, acts: Sequence[Act], chain: Chain) -> list[Ask]:
-    moments = sorted(START + random.randrange(HOUR, HOURS * HOUR) for _ in range(random.randrange(10, 20)))
+    """Half of them while an act of the same person is on its way to the register."""
+    moving = [act for act in acts if START + HOUR < act.entered < END]
     asks = []
-    for n, at in enumerate(moments):
+    for n in range(random.randrange(9, 18)):
         policy = random.choice(_POLICIES)
         decider = "childcare" if policy == "watch" else "licensing"
+        at, subject = START + random.randrange(HOUR, HOURS * HOUR), random.choice(SUBJECTS)
+        if moving and random.random() < 0.5:
+            act = random.choice(moving)
+            at, subject = max(act.happened, act.entered - random.randrange(HOUR)), act.subject
         moment = _moment(random, acts, at, chain.skew)
-        asks.append(Ask(f"{decider}-{n:03d}", decider, policy, random.choice(SUBJECTS), moment, at))
+        asks.append(Ask(f"{decider}-{n:03d}", decider, policy, subject, moment, at))
     return asks
 
 
