@@ -123,6 +123,19 @@ def _migrate(tx: Connection, migrations: Sequence[Migrations]) -> None:
             upsert(tx, _versions, [{"room": migration.room, "version": len(migration.steps)}], key=["room"])
 
 
+def add_columns(table: sa.Table, *names: str) -> Hook:
+    """A migration step: columns that a later version gave to `table`; where the table is made anew they are there."""
+
+    def step(tx: Connection) -> None:
+        have = {column["name"] for column in sa.inspect(tx).get_columns(table.name)}
+        for name in names:
+            if name not in have:
+                column = sa.schema.CreateColumn(table.columns[name]).compile(dialect=tx.dialect)
+                tx.exec_driver_sql(f"ALTER TABLE {table.name} ADD COLUMN {column}")
+
+    return step
+
+
 def insert_rows(tx: Connection, table: sa.Table, columns: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> None:
     """Insert many rows of plain values (int, str, bytes, None), each in the order of `columns`; for hot paths."""
     if rows:

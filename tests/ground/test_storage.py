@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import OperationalError
 
 from keersluis.errors import Incorrect, Unavailable
-from keersluis.storage import Migrations, Store, open_store, upsert
+from keersluis.storage import Migrations, Store, add_columns, open_store, upsert
 
 metadata = sa.MetaData()
 things = sa.Table(
@@ -23,6 +23,13 @@ things = sa.Table(
     sa.Column("at", sa.BigInteger),
 )
 FIRST = Migrations("room", [metadata.create_all])
+wider = sa.Table(
+    "things",
+    sa.MetaData(),
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("note", sa.Text, nullable=False, server_default="none yet"),
+)
+"""The table as a later version has it, as far as the test looks."""
 
 
 @pytest.fixture(params=["memory", "file", "postgresql"])
@@ -198,3 +205,12 @@ def test_a_database_that_cannot_be_read_is_unavailable(tmp_path: Path) -> None:
     with pytest.raises(Unavailable), store.read():
         raise OperationalError("SELECT", {}, Exception("disk I/O error"))
     store.close()
+
+
+def test_a_column_of_a_later_version_is_added_once_and_kept_where_it_is(store: Store) -> None:
+    step = add_columns(wider, "note")
+    store.write(put("old"))
+    store.write(step)
+    store.write(step)
+    with store.read() as tx:
+        assert [tuple(row) for row in tx.execute(sa.select(wider.c.name, wider.c.note))] == [("old", "none yet")]

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy import BigInteger, Column, Connection, Float, Integer, Table, Text
 
 from keersluis.exchange.gates import Bucket, GateOrder
-from keersluis.storage import Bytes, Migrations, insert_rows, upsert
+from keersluis.storage import Bytes, Migrations, add_columns, insert_rows, upsert
 from keersluis.times import Instant
 
 CHUNK = 500  # values in one IN list; SQLite allows more, plans stay cached
@@ -143,6 +143,7 @@ gate_orders = Table(
     Column("why", Text, nullable=False),
     Column("until", Text),
     Column("evidence", Text),
+    Column("link", Text, nullable=False, server_default="*"),
 )
 gate_buckets = Table(
     "gate_buckets",
@@ -154,11 +155,11 @@ gate_buckets = Table(
     Column("at", BigInteger, nullable=False),
 )
 
-MIGRATIONS = Migrations("exchange", [metadata.create_all])
+MIGRATIONS = Migrations("exchange", [metadata.create_all, add_columns(gate_orders, "link")])
 
 _ORDER = [
     gate_orders.c[name]
-    for name in ("at", "peer", "direction", "kind", "state", "who", "why", "rate", "until", "evidence")
+    for name in ("at", "peer", "direction", "kind", "state", "who", "why", "rate", "until", "evidence", "link")
 ]
 _SELECT_ORDERS = sa.select(*_ORDER).order_by(gate_orders.c.n)
 _TAIL = (

@@ -12,7 +12,7 @@ from keersluis.chain import GATE_KINDS
 from keersluis.context import Context
 from keersluis.errors import Unavailable
 from keersluis.exchange import _store
-from keersluis.exchange.gates import Bucket, Direction, GateOrder, check_order, refill, standing
+from keersluis.exchange.gates import Bucket, Direction, GateOrder, Way, check_order, refill, standing
 from keersluis.timeline import log
 from keersluis.times import Instant
 
@@ -36,14 +36,14 @@ def move(tx: Connection, ctx: Context, order: GateOrder) -> None:
     _store.drop_bucket(tx, order)
     body: dict[str, Any] = {
         name: getattr(order, name)
-        for name in ("peer", "direction", "kind", "state", "rate", "who", "why", "until", "evidence")
+        for name in ("peer", "direction", "kind", "state", "rate", "who", "why", "until", "evidence", "link")
     }
     log.append(tx, at=order.at, room="exchange", kind="gate.moved", body=body)
 
 
-def allowance(tx: Connection, peer: str, direction: Direction, kind: str, now: Instant) -> Allowed:
+def allowance(tx: Connection, peer: str, direction: Direction, kind: str, now: Instant, link: Way = "wire") -> Allowed:
     """How many events may cross this gate now. Raises Unavailable `gate.closed`. Takes no tokens."""
-    order = standing(_store.orders(tx), peer, direction, kind)
+    order = standing(_store.orders(tx), peer, direction, kind, link)
     if order.state == "closed":
         raise closed(order, peer, direction, kind)
     if order.state == "open" or order.rate is None:
@@ -58,10 +58,12 @@ def closed_kinds(tx: Connection, peer: str, direction: Direction, kinds: Iterabl
     return frozenset(kind for kind in kinds if standing(orders, peer, direction, kind).state == "closed")
 
 
-def admit(tx: Connection, peer: str, direction: Direction, kind: str, events: int, now: Instant) -> None:
+def admit(
+    tx: Connection, peer: str, direction: Direction, kind: str, events: int, now: Instant, link: Way = "wire"
+) -> None:
     """Let `events` pass, taking their tokens, or raise Unavailable `gate.closed` or `gate.metered` (with `retry_after`
     and `allowed`)."""
-    allowed = allowance(tx, peer, direction, kind, now)
+    allowed = allowance(tx, peer, direction, kind, now, link)
     if events > allowed.events:
         raise Unavailable(
             "gate.metered",
@@ -91,7 +93,7 @@ def orders_in_force(tx: Connection) -> list[GateOrder]:
     """The orders that still decide something, newest first: an order covered whole by a later one is left out."""
     kept: list[GateOrder] = []
     for order in reversed(_store.orders(tx)):
-        if not any(later.covers(order.peer, order.direction, order.kind) for later in kept):
+        if not any(later.covers(order.peer, order.direction, order.kind, order.link) for later in kept):
             kept.append(order)
     return kept
 

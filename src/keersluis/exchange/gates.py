@@ -15,7 +15,11 @@ from keersluis.times import SECOND, Instant
 
 Direction: TypeAlias = Literal["in", "out"]
 State: TypeAlias = Literal["closed", "metered", "open"]
+Way: TypeAlias = Literal["wire", "bundle", "paper"]
+"""By which link something crosses: over the network, in a carried file, in a printed letter."""
+
 ALL = "*"
+WAYS: tuple[Way, ...] = ("wire", "bundle", "paper")
 SLOWEST, FASTEST = 0.0001, 1_000_000
 """Events per second between which a gate can be metered."""
 
@@ -24,7 +28,8 @@ SLOWEST, FASTEST = 0.0001, 1_000_000
 class GateOrder:
     """One move of a gate, by a person who says why. `until` is the date to look at it again: no gate moves by itself.
 
-    `rate` in events per second, for ``metered`` alone; `peer` and `kind` may be ``*``: all. A kind covers its subtree.
+    `rate` in events per second, for ``metered`` alone; `peer`, `kind` and `link` may be ``*``: all. A kind covers its
+    subtree. Whoever closes the wire alone still lets letters and bundles through.
     """
 
     at: Instant
@@ -37,13 +42,15 @@ class GateOrder:
     rate: float | None = None
     until: str | None = None
     evidence: str | None = None
+    link: str = ALL
 
-    def covers(self, peer: str, direction: Direction, kind: str) -> bool:
+    def covers(self, peer: str, direction: Direction, kind: str, link: str = "wire") -> bool:
         """Whether this order speaks of that gate."""
         return (
             self.direction == direction
             and self.peer in (ALL, peer)
             and (self.kind in (ALL, kind) or kind.startswith(self.kind + "."))
+            and self.link in (ALL, link)
         )
 
 
@@ -51,11 +58,11 @@ OPEN = GateOrder(0, ALL, "out", ALL, "open", "", "")
 """A gate of which nobody ordered anything stands open."""
 
 
-def standing(orders: Iterable[GateOrder], peer: str, direction: Direction, kind: str) -> GateOrder:
+def standing(orders: Iterable[GateOrder], peer: str, direction: Direction, kind: str, link: Way = "wire") -> GateOrder:
     """The order in force for one gate; `orders` oldest first."""
     in_force = OPEN
     for order in orders:
-        if order.covers(peer, direction, kind):
+        if order.covers(peer, direction, kind, link):
             in_force = order
     return in_force
 
@@ -72,6 +79,8 @@ def check_order(order: GateOrder, peers: Iterable[str], kinds: Iterable[str]) ->
         faults.append(f"direction: expected in or out, got {order.direction!r}")
     if order.state not in ("closed", "metered", "open"):
         faults.append(f"state: expected closed, metered or open, got {order.state!r}")
+    if order.link not in (ALL, *WAYS):
+        faults.append(f"link: expected one of {', '.join((ALL, *WAYS))}, got {order.link!r}")
     if (order.state == "metered") != (order.rate is not None and SLOWEST <= order.rate <= FASTEST):
         expected = f"events per second ({SLOWEST} to {FASTEST:,}) for metered alone"
         faults.append(f"rate: expected {expected}, got {order.rate!r}")

@@ -27,6 +27,7 @@ from keersluis.exchange.batches import (
     watermark_after,
 )
 from keersluis.exchange.envelope import Received, received
+from keersluis.exchange.gates import Way
 from keersluis.merkle import Frontier, leaf_hash, root
 from keersluis.signing import add_signature, verify_note
 from keersluis.storage import CANNOT_GO_ON
@@ -65,13 +66,15 @@ class _Arrival:
     now: Instant
 
 
-def receive(tx: Connection, ctx: Context, batch: Batch, handler: Handler, now: Instant) -> Receipt | Refused:
-    """Steps 10-12, in one writing transaction.
+def receive(
+    tx: Connection, ctx: Context, batch: Batch, handler: Handler, now: Instant, link: Way = "wire"
+) -> Receipt | Refused:
+    """Steps 10-12, in one writing transaction, for what came by `link`.
 
     Raises Unavailable `gate.closed` / `gate.metered`, Forbidden `exchange.not-for-us`, Conflict `exchange.gap`.
     Returns Refused, with the batch in quarantine, when what is signed does not match what came.
     """
-    arrival = _arrival(tx, ctx, batch, now)
+    arrival = _arrival(tx, ctx, batch, now, link)
     witness(tx, ctx, batch.timeline, now)
     if arrival.checkpoint.size < arrival.stream.size:
         return _seen_before(tx, ctx, arrival)
@@ -106,7 +109,7 @@ def witness(tx: Connection, ctx: Context, head: str | None, now: Instant) -> Non
             log.witness(tx, head, ctx.keyring, now)
 
 
-def _arrival(tx: Connection, ctx: Context, batch: Batch, now: Instant) -> _Arrival:
+def _arrival(tx: Connection, ctx: Context, batch: Batch, now: Instant, link: Way) -> _Arrival:
     """Step 10: who signed, may they, for whom, and is the gate open."""
     note = verify_note(batch.checkpoint, ctx.keyring.at(now))
     checkpoint = Checkpoint.parse(note.text)
@@ -125,7 +128,7 @@ def _arrival(tx: Connection, ctx: Context, batch: Batch, now: Instant) -> _Arriv
         raise Forbidden(
             "exchange.not-for-us", expected=f"a stream of the chain for {ctx.me.key}", got=checkpoint.origin
         )
-    gatekeeper.admit(tx, source.key, "in", kind.path, len(batch.events), now)
+    gatekeeper.admit(tx, source.key, "in", kind.path, len(batch.events), now, link)
     return _Arrival(kind, source.key, checkpoint, batch, _stream(tx, checkpoint.origin, source.key, kind.path), now)
 
 

@@ -119,7 +119,7 @@ def links(tx: Connection, ctx: Context) -> list[dict[str, Any]]:
 
 def gates(tx: Connection) -> list[dict[str, Any]]:
     """The orders in force, newest first."""
-    names = ("peer", "direction", "kind", "state", "rate", "who", "why", "until", "evidence")
+    names = ("peer", "direction", "kind", "state", "rate", "who", "why", "until", "evidence", "link")
     return [
         {name: getattr(order, name) for name in names} | {"at": format_instant(order.at)}
         for order in gatekeeper.orders_in_force(tx)
