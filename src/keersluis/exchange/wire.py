@@ -10,6 +10,7 @@ import httpcore
 import msgspec
 
 from keersluis.errors import Conflict, Fault, Forbidden, Incorrect, KeersluisError, Unavailable, Untrusted
+from keersluis.exchange.lines import Line
 
 _FAMILIES: dict[int, type[KeersluisError]] = {
     400: Incorrect,
@@ -39,8 +40,7 @@ class Wire:
 
     def __init__(self, addresses: Mapping[str, str], *, timeout: float = 60.0) -> None:
         self.addresses = dict(addresses)
-        self._timeout = {"connect": 2.0, "read": timeout, "write": timeout, "pool": timeout}
-        self._pool = httpcore.ConnectionPool(max_connections=64, keepalive_expiry=30.0)
+        self._lines = {peer: Line(address, timeout=timeout) for peer, address in self.addresses.items()}
 
     def send(self, peer: str, path: str, body: bytes) -> bytes:
         """POST `body`; raises the peer's own problem, or Unavailable `link.unreachable`."""
@@ -50,14 +50,21 @@ class Wire:
         """GET; raises as `send`."""
         return self._request("GET", peer, path, b"")
 
+    def abort(self, peer: str = "*") -> int:
+        """End the requests under way to `peer` (`*`: to everybody) so that no body arrives whole, and return how many.
+
+        They raise Unavailable `link.unreachable`; the next request makes a connection of its own. For a gate that
+        closes (P4): who looked at the gate just before the order, and had not begun, is met by calling this twice.
+        """
+        lines = self._lines.values() if peer == "*" else filter(None, [self._lines.get(peer)])
+        return sum(line.abort() for line in lines)
+
     def _request(self, method: str, peer: str, path: str, body: bytes) -> bytes:
-        address = self.addresses.get(peer)
-        if address is None:
+        line = self._lines.get(peer)
+        if line is None:
             raise unreachable(peer, "no address of it is known here")
         try:
-            response = self._pool.request(
-                method, address + path, headers=_HEADERS, content=body, extensions={"timeout": self._timeout}
-            )
+            response = line.request(method, path, _HEADERS, body)
         except (*_UNREACHABLE, OSError) as error:
             raise unreachable(peer, type(error).__name__) from None
         if response.status >= 300:
@@ -66,7 +73,8 @@ class Wire:
 
     def close(self) -> None:
         """Close the connections."""
-        self._pool.close()
+        for line in self._lines.values():
+            line.close()
 
 
 def unreachable(peer: str, got: str) -> Unavailable:
