@@ -21,13 +21,14 @@ from keersluis.errors import Fault, Incorrect, KeersluisError, Untrusted
 from keersluis.exchange import gatekeeper, inbox, outbox, questions
 from keersluis.exchange.batches import Batch, Outcome, Outcomes, Parcel, Receipt, decode, encode
 from keersluis.exchange.envelope import Received
-from keersluis.exchange.gates import GateOrder
+from keersluis.exchange.gates import GateOrder, Way
 from keersluis.exchange.outbox import Accepted
 from keersluis.exchange.sender import Link, Sender, Sent
 from keersluis.identity import KeyRing, KeysAt, generate_key, key_path, load_key
 from keersluis.register import desk as register
 from keersluis.register import intake
 from keersluis.register.answers import Answer, Question
+from keersluis.sealing import NO_SEALS, RECIPIENTS_FILE, Seals, make_identity, read_recipients, write_recipients
 from keersluis.signing import Signer
 from keersluis.storage import Store, open_store
 from keersluis.timeline import log
@@ -63,6 +64,7 @@ class Node:
         secret: bytes,
     ) -> None:
         self.chain, self.me, self.store, self.clock, self.link = chain, me, store, clock, link
+        self.seals: Seals = NO_SEALS
         self.ctx = Context(chain, me, signer, keyring, clock, self._publish, secret)
         self.policies = decisions.policies_for(decisions.policies_of(chain), me.key)
         self._unsaid = "register" in me.roles  # watermarks may have moved of which the askers were not told
@@ -125,14 +127,15 @@ class Node:
     def receive(self, body: bytes) -> bytes:
         """Steps 10-12: a peer's parcel -> an outcome for each batch. Raises Incorrect when it cannot be read."""
         batches = decode(body, Parcel).batches
-        futures = [self.store.submit(partial(self._receive, batch)) for batch in batches]
+        futures = [self.store.submit(partial(self.take, batch, "wire")) for batch in batches]
         outcomes = [_outcome(future) for future in futures]
         self.ctx.step(12)
         return encode(Outcomes(outcomes))
 
-    def _receive(self, batch: Batch, tx: Connection) -> Receipt | inbox.Refused:
+    def take(self, batch: Batch, link: Way, tx: Connection) -> Receipt | inbox.Refused:
+        """Steps 10-12 for one batch, in the writer, by whichever link it came."""
         self._unsaid = "register" in self.me.roles  # in the writer, as `_prepare` is: no word falls between the two
-        return inbox.receive(tx, self.ctx, batch, self._apply, self.clock.now())
+        return inbox.receive(tx, self.ctx, batch, self._apply, self.clock.now(), link)
 
     def _apply(self, tx: Connection, events: Sequence[Received], now: Instant) -> None:
         """Step 11's handler: facts go to the register, ends of answers to the decisions that rest on them."""
@@ -284,14 +287,16 @@ def open_node(
     keyring = KeyRing.load(home / "keys.json")
     secret = (home / organisation / "secret").read_bytes()
     store = open_store(url or f"sqlite:///{home / organisation / 'node.db'}", MIGRATIONS, inline=inline)
-    return Node(chain, me, store, signer, keyring, clock, link, secret)
+    node = Node(chain, me, store, signer, keyring, clock, link, secret)
+    node.seals = Seals.load(home, home / organisation, me.oin)
+    return node
 
 
 MIGRATIONS = [log.MIGRATIONS, outbox.MIGRATIONS, register.MIGRATIONS, decisions.MIGRATIONS]
 
 
 def make_home(chain: Chain, home: Path) -> None:
-    """Make a working directory: a key for each node, the ring of public keys, a secret each.
+    """Make a working directory: keys to sign and to unseal for each node, the public ones of all, a secret each.
 
     Nothing is overwritten: called again it adds what is missing, after a crash or for an organisation that is new.
     """
@@ -306,6 +311,10 @@ def make_home(chain: Chain, home: Path) -> None:
         ring.add(me.oin, signer.public)
     if new:
         ring.save(path)
+    sealed_to = read_recipients(home / RECIPIENTS_FILE)
+    if missing := [me for me in chain.nodes if me.oin not in sealed_to]:
+        sealed_to |= {me.oin: make_identity(home / me.key, me.oin) for me in missing}
+        write_recipients(home / RECIPIENTS_FILE, sealed_to)
 
 
 def _make_secret(path: Path) -> None:

@@ -111,7 +111,18 @@ def witness(tx: Connection, ctx: Context, head: str | None, now: Instant) -> Non
 
 def _arrival(tx: Connection, ctx: Context, batch: Batch, now: Instant, link: Way) -> _Arrival:
     """Step 10: who signed, may they, for whom, and is the gate open."""
-    note = verify_note(batch.checkpoint, ctx.keyring.at(now))
+    kind, checkpoint = entitled(ctx, batch.checkpoint, now)
+    gatekeeper.admit(tx, kind.source, "in", kind.path, len(batch.events), now, link)
+    stream = _stream(tx, checkpoint.origin, kind.source, kind.path)
+    return _Arrival(kind, kind.source, checkpoint, batch, stream, now)
+
+
+def entitled(ctx: Context, signed: str, now: Instant) -> tuple[Kind, Checkpoint]:
+    """Step 10: a checkpoint by a source of the chain, of a stream that is for us, by a key that counts now.
+
+    Raises Untrusted `note.*` or `exchange.not-signed-by-source`, Forbidden `exchange.epoch` or `exchange.not-for-us`.
+    """
+    note = verify_note(signed, ctx.keyring.at(now))
     checkpoint = Checkpoint.parse(note.text)
     name = parse_origin(checkpoint.origin)
     kind = ctx.chain.kinds.get(name.kind)
@@ -128,8 +139,7 @@ def _arrival(tx: Connection, ctx: Context, batch: Batch, now: Instant, link: Way
         raise Forbidden(
             "exchange.not-for-us", expected=f"a stream of the chain for {ctx.me.key}", got=checkpoint.origin
         )
-    gatekeeper.admit(tx, source.key, "in", kind.path, len(batch.events), now, link)
-    return _Arrival(kind, source.key, checkpoint, batch, _stream(tx, checkpoint.origin, source.key, kind.path), now)
+    return kind, checkpoint
 
 
 def _stream(tx: Connection, origin: str, source: str, kind: str) -> Any:

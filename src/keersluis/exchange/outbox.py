@@ -22,7 +22,7 @@ from keersluis.merkle import Frontier, leaf_hash
 from keersluis.signing import sign_note, verify_note
 from keersluis.timeline import log
 from keersluis.times import Instant, format_instant, parse_when
-from keersluis.watermarks import NOTHING_PROMISED, Checkpoint, promise, stream_origin
+from keersluis.watermarks import NOTHING_PROMISED, Checkpoint, partial_promise, promise, stream_origin
 
 MIGRATIONS = _store.MIGRATIONS
 """The exchange's tables, for `storage.open_store`."""
@@ -241,6 +241,21 @@ def _counts_note(ctx: Context, kind: Kind, origin: str, stated: Any) -> str | No
     if not kind.counts or stated is None:
         return None
     return sign_note(Counts(origin, stated.through, stated.stated).text(), ctx.signer)
+
+
+def checkpoint(
+    tx: Connection, promised: Promised, told: Frontier, leaves: Sequence[bytes], before: Instant
+) -> Checkpoint:
+    """Step 8: over all that was entered, or over the part that goes now: the `leaves` that follow what the peer was
+    `told`. What was promised it `before` stands."""
+    last = told.size + len(leaves)
+    if last == promised.size:
+        whole = promised.frontier.root()
+        through = max(before, promised.complete_through)
+        return Checkpoint(promised.origin, last, whole, promised.entered_through, through)
+    rest = _store.oldest_after(tx, promised.stream, last)
+    through = partial_promise(promised.complete_through, rest.occurred, before)
+    return Checkpoint(promised.origin, last, told.extend(leaves).root(), rest.source_time - 1, through)
 
 
 def receipted(

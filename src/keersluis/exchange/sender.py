@@ -31,8 +31,7 @@ from keersluis.merkle import Frontier
 from keersluis.signing import sign_note
 from keersluis.storage import Store
 from keersluis.timeline import log
-from keersluis.times import Instant
-from keersluis.watermarks import NOTHING_PROMISED, Checkpoint, partial_promise
+from keersluis.watermarks import NOTHING_PROMISED
 
 
 class Link(Protocol):
@@ -181,7 +180,8 @@ class Sender:
         knocks = behind and promised.kind.path in self.shut
         if not (events or knocks or promised.stream in call.quiet):
             return None
-        checkpoint = self._checkpoint(tx, promised, told, events, row.promised if row else NOTHING_PROMISED)
+        before = row.promised if row else NOTHING_PROMISED
+        checkpoint = outbox.checkpoint(tx, promised, told, [bytes(event.leaf) for event in events], before)
         note = sign_note(checkpoint.text(), self.ctx.signer)
         self.ctx.step(8)
         raws = [msgspec.Raw(bytes(event.bytes)) for event in events]
@@ -191,20 +191,6 @@ class Sender:
         offer = Offer(promised, told.size, Batch(note, told.size + 1, raws, counts, None, more), sum(map(len, raws)))
         call.room -= offer.size
         return offer
-
-    def _checkpoint(
-        self, tx: Connection, promised: Promised, told: Frontier, events: Sequence[Any], before: Instant
-    ) -> Checkpoint:
-        """Step 8: over all that was entered, or over the part that goes now; what was promised `before` stands."""
-        last = told.size + len(events)
-        if last == promised.size:
-            whole = promised.frontier.root()
-            through = max(before, promised.complete_through)
-            return Checkpoint(promised.origin, last, whole, promised.entered_through, through)
-        rest = _store.oldest_after(tx, promised.stream, last)
-        through = partial_promise(promised.complete_through, rest.occurred, before)
-        root = told.extend(bytes(event.leaf) for event in events).root()
-        return Checkpoint(promised.origin, last, root, rest.source_time - 1, through)
 
     def _announced(self, offers: Sequence[Offer], sent: Sent) -> list[Offer]:
         """Step 9, just before it leaves: what a gate that closed since step 7 holds back stays here (P4)."""

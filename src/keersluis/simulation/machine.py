@@ -14,7 +14,7 @@ from keersluis.decisions import desk as decisions
 from keersluis.exchange import inbox
 from keersluis.exchange.batches import Batch, Receipt
 from keersluis.exchange.envelope import Received
-from keersluis.exchange.gates import GateOrder
+from keersluis.exchange.gates import GateOrder, Way
 from keersluis.exchange.inbox import Refused
 from keersluis.exchange.sender import Link
 from keersluis.identity import KeyRing
@@ -61,8 +61,8 @@ class ObservedNode(Node):
 
     disk: Disk
 
-    def _receive(self, batch: Batch, tx: Connection) -> Receipt | Refused:
-        result = super()._receive(batch, tx)
+    def take(self, batch: Batch, link: Way, tx: Connection) -> Receipt | Refused:
+        result = super().take(batch, link, tx)
         if isinstance(result, Receipt):
             self.disk.note(Receipted(kind_of(batch), entered_of(batch)))
         return result
