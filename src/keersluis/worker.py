@@ -16,7 +16,8 @@ from keersluis.times import SECOND
 logger = logging.getLogger(__name__)
 
 SETTLE = 0.02
-"""Seconds to wait after a commit, so that one batch serves many."""
+"""Seconds from the beginning of one round to that of the next, at least: under load one batch serves many commits,
+and on an idle chain nobody waits."""
 
 CEILING = 5.0
 """The longest wait, in seconds, before what did not get through is tried again."""
@@ -60,7 +61,7 @@ class Worker:
             failures = (1 if sent.events else failures + 1) if sent.refused or not sent.reached else 0
             # Back off with jitter, up to a ceiling, for ever (P1: no attempt counters).
             pause = min(CEILING, 0.1 * 2 ** min(failures, 10)) * random.uniform(0.5, 1.0)
-            self._rest(peer, sent, time.monotonic() + pause if failures else due)
+            self._rest(peer, sent, now + SETTLE, time.monotonic() + pause if failures else due)
 
     def _round(self, peer: str, heartbeat: bool) -> Sent:
         """One round of sending. Whatever goes wrong, the thread lives: nobody else sends to this peer."""
@@ -72,11 +73,11 @@ class Worker:
             logger.exception("sending to %s failed", peer)
         return Sent(reached=False)
 
-    def _rest(self, peer: str, sent: Sent, deadline: float) -> None:
+    def _rest(self, peer: str, sent: Sent, earliest: float, deadline: float) -> None:
         """Until `deadline`, or until something new waits for a peer that answers: of a kind that was not refused."""
         woken = self._wake[peer]
         while (left := deadline - time.monotonic()) > 0 and not self._stop.is_set():
-            self._stop.wait(SETTLE)
+            self._stop.wait(max(0.0, earliest - time.monotonic()))
             woken.clear()  # before looking: what is committed after the look wakes us again
             if self._stop.is_set() or (sent.reached and self._news(peer, sent)):
                 return

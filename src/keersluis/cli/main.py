@@ -30,6 +30,7 @@ COMMANDS = {
     "timeline": "Verify and read the signed log, offline.",
     "replay": "Send a real event log through a chain with a cut, and compare.",
     "simulate": "Run seeded faults against the promises.",
+    "bench": "Figures against peers measured in the same run, with their aims.",
 }
 """Each is a file of this package: `app` (a group of commands) or `command` (a single one)."""
 

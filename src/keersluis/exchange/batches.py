@@ -17,7 +17,7 @@ from keersluis.merkle import Frontier, leaf_hash
 from keersluis.times import Instant, format_instant, parse_instant
 from keersluis.watermarks import Checkpoint
 
-BATCH_EVENTS = 1000
+BATCH_EVENTS = 4000
 """The most events in one batch."""
 
 BATCH_BYTES = 8 * 1024 * 1024

@@ -1,0 +1,50 @@
+"""`keersluis bench`: figures against peers measured in the same run, with their aims."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated, Any
+
+import msgspec
+import typer
+
+from keersluis.cli.output import AsJson, emit
+from keersluis.errors import Incorrect
+
+app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False)
+
+
+@app.callback()
+def _group() -> None:
+    """Figures against peers measured in the same run, with their aims. Compare ratios, not absolutes."""
+
+
+@app.command("exchange")
+def exchange(
+    events: Annotated[int, typer.Option(help="Events in each round.")] = 20_000,
+    rounds: Annotated[int, typer.Option(help="Rounds; figures are medians.")] = 3,
+    singles: Annotated[int, typer.Option(help="Single events for the latency.")] = 200,
+    as_json: AsJson = False,
+) -> None:
+    """Durable publish to applied and receipted at another node, against NATS JetStream and a PostgreSQL queue."""
+    from keersluis.bench.exchange import run
+
+    if min(events, rounds, singles) < 1 or events < 1000:
+        expected = "--events of 1,000 or more, --rounds and --singles of 1 or more"
+        raise Incorrect("bench.size", expected=expected, got=f"{events}, {rounds}, {singles}", where="bench exchange")
+    _tell(run(events, rounds, singles, _say), as_json)
+
+
+def _say(what: str) -> None:
+    print(what, file=sys.stderr, flush=True)
+
+
+def _tell(result: dict[str, Any], as_json: bool) -> None:
+    told = msgspec.to_builtins(result)
+    figures = [f"{name:<28} {value}" for name, value in told.items() if name != "aims"]
+    aims = [
+        f"{'holds' if each['holds'] else 'FALLS SHORT':<12} {each['name']} {each['value']} "
+        f"(aim {each['direction']} {each['target']})"
+        for each in told["aims"]
+    ]
+    emit(told, as_json, "\n".join([*figures, *aims]))
