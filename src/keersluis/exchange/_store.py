@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy import BigInteger, Column, Connection, Float, Integer, Table, Text
 
 from keersluis.exchange.gates import Bucket, GateOrder
-from keersluis.storage import Bytes, Migrations, add_columns, insert_rows, upsert
+from keersluis.storage import Bytes, Migrations, add_columns, insert_rows, rows_in, upsert
 from keersluis.times import Instant
 
 CHUNK = 500  # values in one IN list; SQLite allows more, plans stay cached
@@ -174,6 +174,7 @@ _TAIL = (
 )
 
 
+_ANY_WAITING = sa.select(waiting.c.kind).where(waiting.c.kind == sa.bindparam("k")).limit(1)
 _IN_STREAM = sa.select(in_streams).where(in_streams.c.origin == sa.bindparam("o"))
 _UPDATE_IN_STREAM = sa.update(in_streams).where(in_streams.c.stream == sa.bindparam("s"))
 _UPDATE_OUT_STREAM = sa.update(out_streams).where(out_streams.c.stream == sa.bindparam("s"))
@@ -254,12 +255,8 @@ def promise_out_streams(tx: Connection, rows: list[dict[str, Any]]) -> None:
 
 def known_keys(tx: Connection, keys: Sequence[bytes]) -> dict[bytes, AnyRow]:
     """Which idempotency keys were accepted before."""
-    found: dict[bytes, AnyRow] = {}
-    for i in range(0, len(keys), CHUNK):
-        found |= {
-            bytes(r.key): r for r in tx.execute(sa.select(out_keys).where(out_keys.c.key.in_(keys[i : i + CHUNK])))
-        }
-    return found
+    found = rows_in(tx, "SELECT key, digest, stream, position FROM out_keys WHERE key IN", keys)
+    return {bytes(row.key): row for row in found}
 
 
 OUT_EVENT = ("stream", "position", "occurred_start", "source_time", "leaf", "bytes")
@@ -319,7 +316,9 @@ def add_waiting(tx: Connection, rows: list[dict[str, Any]]) -> None:
 
 
 def end_waiting(tx: Connection, kind: str, ids: Sequence[str]) -> None:
-    """What was entered waits no longer."""
+    """What was entered waits no longer. Mostly nothing waits."""
+    if tx.execute(_ANY_WAITING, {"k": kind}).first() is None:
+        return
     for i in range(0, len(ids), CHUNK):
         tx.execute(sa.delete(waiting).where(waiting.c.kind == kind, waiting.c.event_id.in_(ids[i : i + CHUNK])))
 

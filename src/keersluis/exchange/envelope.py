@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
@@ -15,7 +15,7 @@ import msgspec
 
 from keersluis.chain import Chain, Kind, Organisation
 from keersluis.errors import Incorrect
-from keersluis.times import Instant, When, format_instant, parse_when
+from keersluis.times import Instant, When, format_instant, parse_instant, parse_when
 
 MAX_EVENT = 64 * 1024
 """Bytes; NL GOV profile: an event is at most 64 KB."""
@@ -39,8 +39,7 @@ class Envelope(msgspec.Struct, frozen=True):
     datacontenttype: str = "application/json"
 
 
-@dataclass(frozen=True, slots=True)
-class Submitted:
+class Submitted(msgspec.Struct, frozen=True, gc=False):
     """An event as its publisher gave it, validated (step 2), not yet numbered."""
 
     key: bytes
@@ -51,8 +50,7 @@ class Submitted:
     attributes: dict[str, msgspec.Raw]
 
 
-@dataclass(frozen=True, slots=True)
-class Received:
+class Received(msgspec.Struct, frozen=True, gc=False):
     """An event of a verified batch, on its way into the register."""
 
     origin: str
@@ -100,7 +98,7 @@ def submitted(event: bytes, chain: Chain, me: Organisation, now: Instant) -> Sub
             where="source",
         )
     kind = _own_kind(envelope.type, chain, me)
-    when = parse_when(envelope.occurred, chain.timezone)
+    when = _when(envelope.occurred, chain.timezone)
     if when.start > now + chain.skew:
         raise Incorrect(
             "event.in-the-future",
@@ -118,15 +116,27 @@ def submitted(event: bytes, chain: Chain, me: Organisation, now: Instant) -> Sub
         )
     for name in _STAMPED:
         attributes.pop(name, None)  # the node's own clock, numbering and salt replace the publisher's
-    digest = hashlib.sha256(b"\0".join(name.encode() + b"=" + bytes(attributes[name]) for name in sorted(attributes)))
     return Submitted(
         idempotency_key(envelope.source, envelope.id),
-        digest.digest()[:16],
+        content_digest(attributes),
         kind,
         envelope.id,
         when,
         attributes,
     )
+
+
+def content_digest(attributes: Mapping[str, msgspec.Raw]) -> bytes:
+    """16 bytes that stand for what the publisher said: each attribute's exact bytes, whatever their order."""
+    parts: list[bytes | msgspec.Raw] = []
+    for name in sorted(attributes):
+        parts += (_named(name), attributes[name])
+    return hashlib.sha256(b"".join(parts)[1:]).digest()[:16]
+
+
+@lru_cache(maxsize=4096)
+def _named(name: str) -> bytes:
+    return b"\0" + name.encode() + b"="
 
 
 def _own_kind(event_type: str, chain: Chain, me: Organisation) -> Kind:
@@ -148,12 +158,17 @@ def stamp(event: Submitted, *, position: int, source_time: Instant, salt: bytes)
     )
 
 
+_instant = lru_cache(maxsize=4096)(parse_instant)
+"""Many events are entered at the same moment."""
+
+
 @lru_cache(maxsize=65536)
 def _when(occurred: str, tz: ZoneInfo) -> When:
     return parse_when(occurred, tz)
 
 
-def received(event: bytes, origin: str, kind: Kind, position: int, source_time: Instant, tz: ZoneInfo) -> Received:
-    """Open one event of a verified batch."""
+def received(event: bytes, origin: str, kind: Kind, position: int, tz: ZoneInfo) -> Received:
+    """Open one event of a verified batch. Raises Incorrect `event.unreadable` or `times.not-a-time`."""
     envelope = decode(event)
-    return Received(origin, kind, position, event, envelope, _when(envelope.occurred, tz), source_time)
+    when = _when(envelope.occurred, tz)
+    return Received(origin, kind, position, event, envelope, when, _instant(envelope.time))

@@ -32,7 +32,7 @@ from keersluis.merkle import Frontier, leaf_hash, root
 from keersluis.signing import add_signature, verify_note
 from keersluis.storage import CANNOT_GO_ON
 from keersluis.timeline import log
-from keersluis.times import Instant, format_instant, parse_instant
+from keersluis.times import Instant, format_instant
 from keersluis.watermarks import NOTHING_PROMISED, Checkpoint, parse_origin, stream_origin
 
 MOST_KEPT = 1 << 20
@@ -170,8 +170,8 @@ def _opened(ctx: Context, arrival: _Arrival, extension: Extension) -> list[Recei
     events = []
     promised = previous = arrival.stream.entered_through
     for position, event in enumerate(extension.events, extension.first):
-        opened = received(event, arrival.checkpoint.origin, arrival.kind, position, 0, ctx.chain.timezone)
-        source_time = parse_instant(opened.envelope.time)
+        opened = received(event, arrival.checkpoint.origin, arrival.kind, position, ctx.chain.timezone)
+        source_time = opened.source_time
         if opened.envelope.sequence != f"{position:020d}" or source_time < previous or source_time == promised:
             raise Untrusted(
                 "exchange.numbering",
@@ -180,7 +180,7 @@ def _opened(ctx: Context, arrival: _Arrival, extension: Extension) -> list[Recei
                 where=f"{arrival.checkpoint.origin} event {position}",
             )
         previous = source_time
-        events.append(Received(opened.origin, opened.kind, position, event, opened.envelope, opened.when, source_time))
+        events.append(opened)
     return events
 
 

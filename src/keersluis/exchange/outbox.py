@@ -30,8 +30,7 @@ MIGRATIONS = _store.MIGRATIONS
 EMPTY = Frontier()
 
 
-@dataclass(frozen=True, slots=True)
-class Accepted:
+class Accepted(msgspec.Struct, frozen=True, gc=False):
     """Step 6: the event is durable under this number. `duplicate`: it was accepted before, nothing changed."""
 
     id: str
