@@ -19,6 +19,7 @@ from keersluis.chain import load_chain
 from keersluis.errors import Conflict
 from keersluis.exchange.wire import Wire, read_addresses
 from keersluis.service import Node, open_node
+from keersluis.storage import cannot_write
 from keersluis.times import Clock, FileClock, SystemClock
 from keersluis.worker import Worker
 
@@ -50,9 +51,12 @@ def main(arguments: list[str] | None = None) -> None:
 def _alone(path: Path) -> IO[bytes]:
     """A file that is locked as long as it is open: one process at a time works for an organisation.
 
-    Raises Conflict `node.runs-already`.
+    Raises Conflict `node.runs-already`, Unavailable `storage.cannot-write`.
     """
-    file = path.open("ab")
+    try:
+        file = path.open("ab")
+    except OSError as error:
+        raise cannot_write(str(error), where=str(path.parent)) from None
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -303,10 +303,15 @@ def _translate(error: BaseException) -> BaseException:
     """A database that cannot write is Unavailable, not a crash: the sender keeps its event and tries again."""
     if isinstance(error, KeersluisError) or not isinstance(error, OperationalError):
         return error
-    reason = str(error.orig)
+    return cannot_write(str(error.orig))
+
+
+def cannot_write(reason: str, where: str = "") -> Unavailable:
+    """The error of a disk that is full, read-only or gone."""
     return Unavailable(
         "storage.cannot-write",
         expected="a database that can be read and written",
         got=reason,
         mend="make room on the disk or see to its rights; nothing was lost, what was not acknowledged is offered again",
+        where=where,
     )

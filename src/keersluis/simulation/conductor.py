@@ -25,6 +25,7 @@ from keersluis.errors import Conflict, Fault, KeersluisError, Unavailable
 from keersluis.exchange.wire import Wire, read_addresses
 from keersluis.service import make_home
 from keersluis.simulation.feed import Ask, Counts, Feed, GateOrder, Item, Publish, Waiting
+from keersluis.storage import cannot_write
 from keersluis.times import FileClock, Instant, format_instant
 from keersluis.web.serve import free_port
 
@@ -76,11 +77,19 @@ class Nodes:
         expected, mend = f"nobody at {self.addresses[key]} yet", "stop what runs there first"
         raise Conflict("nodes.run-already", expected=expected, got="an answer", mend=mend, where=str(self.home))
 
+    def program(self, _key: str) -> list[str]:
+        """What a node's process runs, before its arguments."""
+        return [sys.executable, "-m", "keersluis.node"]
+
     def _spawn(self, key: str) -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-m", "keersluis.node", str(self.chain.folder), key, str(self.home)]
+        command = [*self.program(key), str(self.chain.folder), key, str(self.home)]
         if self.clock is not None:
             command += ["--clock", str(self.home / "clock")]
-        log = (self.home / key / "node.log").open("ab")
+        path = self.home / key / "node.log"
+        try:
+            log = path.open("ab")
+        except OSError as error:
+            raise cannot_write(str(error), where=str(path)) from None
         with log:
             # Its standard input is a pipe of ours: when we end, in whatever way, it reads the end and ends too.
             return subprocess.Popen(
