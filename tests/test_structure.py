@@ -31,7 +31,8 @@ _PURE = {
     "register": "facts intake answers ends lookups",
     "decisions": "model policies settle reasons derivations evidence",
     "simulation": "acts drawing population feed",
-    "web": "canals chart completeness history layout orders picture scene views protocol",
+    "web": "actions canals chart completeness exchange_actions exchange_view history layout orders picture scene"
+    " views protocol",
 }
 PURE = [f"{room}.{module}".lstrip(".") for room, modules in _PURE.items() for module in modules.split()]
 """Modules that decide, count or word: they get time and everything else as data (DESIGN.md, "Rooms")."""

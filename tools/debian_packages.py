@@ -12,14 +12,23 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-PROGRAMS = {"chromium": ("chromium", "chromium-browser", "google-chrome"), "postgresql": ("postgres", "initdb")}
+PROGRAMS = {
+    "chromium": ("chromium", "chromium-browser", "google-chrome"),
+    "postgresql": ("postgres", "initdb"),
+    "fonts-liberation": (),
+}
+FILES = {
+    "postgresql": "/usr/lib/postgresql/*/bin/initdb",
+    "fonts-liberation": "/usr/share/fonts/truetype/liberation*/LiberationSans-Regular.ttf",
+}
+"""Where Debian puts what is on no path. The pages are measured with a font whose widths are those of common ones."""
 
 
 def is_there(package: str) -> bool:
-    """Whether a program of `package` is on the path or where Debian puts PostgreSQL's server programs."""
+    """Whether a program of `package` is on the path, or a file of it where Debian puts it."""
     if any(shutil.which(program) for program in PROGRAMS[package]):
         return True
-    return package == "postgresql" and any(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
+    return package in FILES and any(Path("/").glob(FILES[package].lstrip("/")))
 
 
 def may_install(environment: Mapping[str, str]) -> bool:

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 from litestar import Litestar
 
-from keersluis.web.pages import fault_page, page_handlers
 from keersluis.web.serve import free_port, serve
+from keersluis.web.site import fault_page, page_handlers
 from web.fixtures import FakeSource
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")

@@ -264,6 +264,8 @@ class FakeSource:
         self.samples = history(situation)
         self.orders: list[tuple[str, dict[str, Any]]] = []
         self.controls: list[dict[str, Any]] = []
+        self.calls: list[tuple[str, str, bytes | None]] = []
+        self.answers: dict[str, bytes] = {}
         self.position = 812
         self.demo = demo
         self.refusal: Exception | None = None
@@ -288,6 +290,12 @@ class FakeSource:
             for direction in both:
                 link[direction] = order["state"]
         self.position += 1
+
+    def call(self, organisation: str, path: str, body: bytes | None) -> bytes:
+        if self.refusal:
+            raise self.refusal
+        self.calls.append((organisation, path, body))
+        return self.answers.get(path, b"{}")
 
     def clock(self) -> dict[str, Any] | None:
         if not self.demo:

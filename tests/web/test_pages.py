@@ -15,13 +15,14 @@ from litestar import Litestar
 from litestar.testing import TestClient
 
 from keersluis.errors import Conflict, Unavailable
-from keersluis.web.pages import page_handlers
 from keersluis.web.render import load_assets
+from keersluis.web.site import page_handlers
 from web.conftest import application
 from web.fixtures import SITUATIONS, FakeSource
 
 Client = TestClient[Litestar]
 PAGES = ("/", "/herzieningen", "/tijdlijn", "/poort/om", "/poort/om/gedaan?state=closed&was=open", "/nergens")
+PAGES += ("/uitwisseling", "/uitwisseling/om", "/uitwisseling/justid/gat-melden")
 ORDER = {"state": "closed", "who": "Crisismanager OM", "why": "Advies van het NCSC"}
 MOST = 60 * 1024
 

@@ -14,9 +14,9 @@ from keersluis.service import Node
 from keersluis.web.api import API_VERSION, HEADERS, MAX_BODY, api
 from keersluis.web.neighbours import from_here
 from keersluis.web.node_source import NodeSource
-from keersluis.web.pages import fault_page, page_handlers
 from keersluis.web.problems import Problems
 from keersluis.web.protocol import StatusSource
+from keersluis.web.site import fault_page, page_handlers
 
 
 @get("/openapi.json", include_in_schema=False, summary="This API, as OpenAPI 3.1")
@@ -27,8 +27,9 @@ async def description(request: Request[Any, Any, Any]) -> Response[dict[str, Any
 
 def node_app(node: Node) -> Litestar:
     """Serves one node."""
-    return Litestar(
-        route_handlers=[api(node), description, *page_handlers(NodeSource(node))],
+    source = NodeSource(node)
+    app = Litestar(
+        route_handlers=[api(node), description, *page_handlers(source)],
         openapi_config=OpenAPIConfig(
             title=f"Keersluis: {node.me.name['nl']}",
             version=API_VERSION,
@@ -40,6 +41,8 @@ def node_app(node: Node) -> Litestar:
         request_max_body_size=MAX_BODY,
         logging_config=None,
     )
+    source.app = app
+    return app
 
 
 def pages_app(source: StatusSource) -> Litestar:

@@ -11,6 +11,7 @@ from keersluis import status
 from keersluis.chain import Chain
 from keersluis.errors import Forbidden
 from keersluis.service import Node
+from keersluis.web import inside
 from keersluis.web.api import GateRequest, gate_orders
 from keersluis.web.history import Samples
 from keersluis.web.scene import Status
@@ -24,6 +25,7 @@ class NodeSource:
 
     def __init__(self, node: Node) -> None:
         self.node = node
+        self.app: inside.ASGI = None
         self._samples = Samples()
         self._lock = threading.Lock()
         self._seen: tuple[float, int, Status] | None = None
@@ -59,6 +61,15 @@ class NodeSource:
         self.node.order_gate(gate_orders(request, self.node.clock.now()))
         with self._lock:
             self._seen = None
+
+    def call(self, organisation: str, path: str, body: bytes | None) -> bytes:
+        """This node's own API. Raises Forbidden for another organisation's."""
+        if organisation != self.node.me.key or self.app is None:
+            raise Forbidden("node.not-ours", expected=f"something to do at {self.node.me.key}", got=organisation)
+        answer = inside.call(self.app, path, body)
+        with self._lock:
+            self._seen = None
+        return answer
 
     def clock(self) -> Mapping[str, Any] | None:
         """A node has no say over a virtual clock."""

@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlencode
 
-from litestar import Request, Response, Router, get, post
+from litestar import Request, Response
 from litestar.exceptions import HTTPException, NotFoundException
-from litestar.handlers import HTTPRouteHandler
 from litestar.response import ServerSentEvent, ServerSentEventMessage
 
 from keersluis.errors import Incorrect, KeersluisError
 from keersluis.web import canals, chart, completeness, orders, picture, views
-from keersluis.web.ending import STREAM
-from keersluis.web.faults import FaultHandler, html_faults
 from keersluis.web.protocol import StatusSource
 from keersluis.web.render import Asset, Renderer, language_of
 from keersluis.web.scene import Scene
@@ -33,8 +29,6 @@ FIRST_FEW = {"revisits": 5, "entries": 8}
 
 _POLL, _QUIET = 0.5, 15.0
 """Seconds between looks at the log, and until a sign of life on the stream when nothing happens."""
-
-_LARGEST_FORM = 64 * 1024
 
 
 async def ask(call: Callable[..., T], *args: object) -> T:
@@ -55,33 +49,33 @@ class Pages:
 
     async def overview(self, request: Request[Any, Any, Any]) -> Response[str]:
         """GET /: the chain on one page."""
-        scene, common = await self._scene(request)
+        scene, common = await self.scene(request)
         facts = common | _overview(scene, await ask(self._source.history))
         return self._renderer.page(request, "overview.html", facts)
 
     async def revisits(self, request: Request[Any, Any, Any]) -> Response[str]:
         """GET /herzieningen: every decision to revisit that the nodes list, worst first."""
-        scene, common = await self._scene(request)
+        scene, common = await self.scene(request)
         total = sum(status["decisions"]["revisit"] for status in scene.statuses)
         facts = common | {"revisits": views.revisits(scene), "total": total}
         return self._renderer.page(request, "revisits.html", facts)
 
     async def timeline(self, request: Request[Any, Any, Any]) -> Response[str]:
         """GET /tijdlijn: the last entries of each node's log, latest first."""
-        scene, common = await self._scene(request)
+        scene, common = await self.scene(request)
         return self._renderer.page(request, "timeline.html", common | {"entries": views.entries(scene)})
 
     async def gate_form(self, request: Request[Any, Any, Any]) -> Response[str]:
         """GET /poort/{organisation}: the empty form; the query may choose what it starts with."""
         organisation = request.path_params["organisation"]
-        scene, common = await self._gate_scene(request, organisation)
+        scene, common = await self.gate_scene(request, organisation)
         values = orders.values_of(request.query_params)
         return self._form_page(request, scene, common, organisation, orders.Checked(values, {}, ()))
 
     async def gate_step(self, request: Request[Any, Any, Any]) -> Response[Any]:
         """POST /poort/{organisation}: check the form, show what will happen, and on confirmation do it."""
         organisation = request.path_params["organisation"]
-        scene, common = await self._gate_scene(request, organisation)
+        scene, common = await self.gate_scene(request, organisation)
         form = await request.form()
         checked = orders.check(scene, organisation, orders.values_of(form))
         step = form.get("stap")
@@ -111,7 +105,7 @@ class Pages:
     async def gate_done(self, request: Request[Any, Any, Any]) -> Response[str]:
         """GET /poort/{organisation}/gedaan: what was ordered, how the gates stand now, and the way back."""
         organisation = request.path_params["organisation"]
-        scene, common = await self._gate_scene(request, organisation)
+        scene, common = await self.gate_scene(request, organisation)
         values = orders.values_of(request.query_params)
         if any(
             problem.field not in ("who", "why", "rate")
@@ -170,7 +164,8 @@ class Pages:
         headers = {"Cache-Control": "public, max-age=31536000, immutable"}
         return secured(Response(found.content, media_type=found.media_type, headers=headers))
 
-    async def _scene(self, request: AnyRequest) -> tuple[Scene, dict[str, Any]]:
+    async def scene(self, request: AnyRequest) -> tuple[Scene, dict[str, Any]]:
+        """How the chain stands, in the reader's language, and what every page needs besides."""
         # The position goes first: what happens while the statuses are read is then told by the stream.
         position = await ask(self._source.changed, 0)
         statuses = await ask(self._source.statuses)
@@ -184,8 +179,9 @@ class Pages:
         }  # fmt: skip
         return scene, common
 
-    async def _gate_scene(self, request: AnyRequest, organisation: str) -> tuple[Scene, dict[str, Any]]:
-        scene, common = await self._scene(request)
+    async def gate_scene(self, request: AnyRequest, organisation: str) -> tuple[Scene, dict[str, Any]]:
+        """The same for the page of one organisation; NotFoundException where it does not answer."""
+        scene, common = await self.scene(request)
         if organisation not in scene.by_key:
             raise NotFoundException
         return scene, common
@@ -271,27 +267,3 @@ def _action(form: Mapping[str, Any]) -> dict[str, Any]:
 
 def _see_other(address: str) -> Response[None]:
     return secured(Response(None, status_code=303, headers={"Location": address}))
-
-
-def page_handlers(source: StatusSource, theme_css: Path | None = None) -> list[Router]:
-    """The route handlers of all pages. `theme_css` is an organisation's own style sheet, loaded after ours."""
-    renderer = Renderer(theme_css)
-    pages = Pages(source, renderer)
-    handlers: list[HTTPRouteHandler] = [
-        get("/", include_in_schema=False)(pages.overview),
-        get("/herzieningen", include_in_schema=False)(pages.revisits),
-        get("/tijdlijn", include_in_schema=False)(pages.timeline),
-        get("/poort/{organisation:str}", include_in_schema=False)(pages.gate_form),
-        post("/poort/{organisation:str}", include_in_schema=False, status_code=200)(pages.gate_step),
-        get("/poort/{organisation:str}/gedaan", include_in_schema=False)(pages.gate_done),
-        post("/bediening", include_in_schema=False)(pages.control),
-        get(STREAM, include_in_schema=False)(pages.stream),
-        get("/statisch/{name:str}", include_in_schema=False)(pages.asset),
-    ]
-    faults: dict[int | type[Exception], FaultHandler] = {Exception: html_faults(source, renderer)}
-    return [Router("/", route_handlers=handlers, exception_handlers=faults, request_max_body_size=_LARGEST_FORM)]
-
-
-def fault_page(source: StatusSource, theme_css: Path | None = None) -> FaultHandler:
-    """For the application itself: the calm page for an address that no handler has."""
-    return html_faults(source, Renderer(theme_css))

@@ -33,6 +33,10 @@ class StatusSource(Protocol):
         """
         ...
 
+    def call(self, organisation: str, path: str, body: bytes | None) -> bytes:
+        """POST `body` to the API of an organisation's node (GET without) and return the answer. Raises its problem."""
+        ...
+
     def clock(self) -> Mapping[str, Any] | None:
         """The demo's virtual clock: {"paused": bool, "speed": seconds per second, "start", "end"}; None in earnest."""
         ...

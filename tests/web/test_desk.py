@@ -1,0 +1,124 @@
+"""The pages of the exchange: what they show, and that an action is the API's operation under a form, nothing else."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from litestar.testing import TestClient
+
+from keersluis.chain import load_chain
+from keersluis.errors import Incorrect, Unavailable
+from keersluis.exchange.wire import Wire
+from keersluis.service import make_home, open_node
+from keersluis.times import SystemClock
+from keersluis.web import exchange_actions
+from keersluis.web.app import node_app
+from keersluis.web.scene import Scene
+from keersluis.web.security import TOKEN_COOKIE, TOKEN_FIELD
+from keersluis.words import translator
+from web.conftest import application
+from web.fixtures import CHAIN, FakeSource, chain_statuses
+
+TOKEN = "t" * 43
+SCENE = Scene(translator("en"), CHAIN, chain_statuses("cut"))
+EVERY = [(key, action.key) for key in SCENE.by_key for action in exchange_actions.of(SCENE, key)]
+
+
+def client(source: FakeSource) -> TestClient[Any]:
+    return TestClient(application(source), cookies={TOKEN_COOKIE: TOKEN})
+
+
+def post(web: TestClient[Any], address: str, **fields: str) -> Any:
+    return web.post(address, data={TOKEN_FIELD: TOKEN, **fields})
+
+
+@pytest.mark.parametrize("language", ["nl", "en"])
+def test_every_action_has_a_form_with_a_label_for_each_field(language: str) -> None:
+    with client(FakeSource("cut")) as web:
+        for organisation, action in EVERY:
+            page = web.get(f"/uitwisseling/{organisation}/{action}?taal={language}").text
+            for field in next(each for each in exchange_actions.of(SCENE, organisation) if each.key == action).fields:
+                assert f'<label for="{field.name}">' in page, (action, field.name)
+
+
+def test_an_empty_form_is_answered_with_everything_that_is_wrong_at_once() -> None:
+    source = FakeSource("cut")
+    with client(source) as web:
+        answer = post(web, "/uitwisseling/om/wacht-op-invoer")
+    assert answer.status_code == 400
+    assert answer.text.count('class="field__fault"') == 4
+    assert source.calls == []
+
+
+def test_a_form_makes_the_request_that_a_program_would_make() -> None:
+    source = FakeSource("cut")
+    filled = {"kind": "judgment.serious", "id": "2025-081", "when": "2025-08-02T10:00", "channel": "papier"}
+    with client(source) as web:
+        answer = post(web, "/uitwisseling/om/wacht-op-invoer", **filled)
+    assert answer.status_code == 200
+    ((organisation, path, body),) = source.calls
+    assert (organisation, path) == ("om", "/v0/inname/wachtend")
+    item = {"soort": "judgment.serious", "id": "2025-081", "gebeurd": "2025-08-02T08:00:00Z", "kanaal": "papier"}
+    assert json.loads(body or b"") == [item]
+
+
+def test_what_has_consequences_is_done_on_confirmation_only() -> None:
+    source = FakeSource("cut")
+    source.answers["/v0/gaten"] = b'{"result": 3}'
+    gap = {"kind": "judgment.serious", "since": "2025-01-01T00:00", "until": "2025-02-01T00:00"}
+    with client(source) as web:
+        first = post(web, "/uitwisseling/justid/gat-melden", **gap)
+        assert (first.status_code, source.calls) == (200, [])
+        assert 'name="stap" value="doe"' in first.text
+        back = post(web, "/uitwisseling/justid/gat-melden", **gap, stap="wijzig")
+        assert 'value="2025-01-01T00:00"' in back.text
+        done = post(web, "/uitwisseling/justid/gat-melden", **gap, stap="doe")
+    assert "3" in done.text
+    assert [path for _who, path, _body in source.calls] == ["/v0/gaten"]
+
+
+def test_a_form_from_elsewhere_does_nothing() -> None:
+    source = FakeSource("cut")
+    with client(source) as web:
+        answer = web.post("/uitwisseling/om/wacht-op-invoer", data={TOKEN_FIELD: "x" * 43, "kind": "judgment.serious"})
+    assert (answer.status_code, source.calls) == (403, [])
+
+
+@pytest.mark.parametrize("refusal", [Incorrect("x.y", expected="this", got="that"), Unavailable("x.z")])
+def test_a_refusal_is_shown_beside_what_was_filled_in(refusal: Exception) -> None:
+    source = FakeSource("cut")
+    source.refusal = refusal
+    filled = {"kind": "judgment.serious", "id": "2025-081", "when": "2025-08-02T10:00", "channel": "papier"}
+    with client(source) as web:
+        answer = post(web, "/uitwisseling/om/wacht-op-invoer", **filled)
+    assert answer.status_code >= 400
+    assert 'value="2025-081"' in answer.text
+
+
+@pytest.mark.parametrize("address", ["/uitwisseling/nobody", "/uitwisseling/om/nothing", "/uitwisseling/om/gat-melden"])
+def test_an_organisation_or_an_action_that_is_not_there_is_a_calm_404(address: str) -> None:
+    with client(FakeSource("cut")) as web:
+        assert web.get(address).status_code == 404
+
+
+@pytest.fixture
+def node_page(tmp_path: Path) -> Iterator[TestClient[Any]]:
+    chain = load_chain("nl-justice")
+    make_home(chain, tmp_path)
+    node = open_node(chain, "om", tmp_path, SystemClock(), Wire({}))
+    with TestClient(node_app(node), base_url="http://127.0.0.1:8600", cookies={TOKEN_COOKIE: TOKEN}) as web:
+        yield web
+    node.close()
+
+
+def test_a_nodes_own_page_acts_through_its_own_api(node_page: TestClient[Any]) -> None:
+    filled = {"kind": "judgment.serious", "id": "2025-081", "when": "2025-08-02T10:00", "channel": "papier"}
+    assert post(node_page, "/uitwisseling/om/wacht-op-invoer", **filled).status_code == 200
+    last = node_page.get("/v0/tijdlijn").json()["entries"][-1]
+    assert (last["kind"], last["body"]["count"]) == ("intake.waiting", 1)
+    refused = post(node_page, "/uitwisseling/om/wacht-op-invoer", **filled | {"id": ""})
+    assert refused.status_code == 400
