@@ -12,6 +12,7 @@ from keersluis import timeline
 from keersluis.chain import load_chain
 from keersluis.timeline import Entry, Finding, LogReport, Report, texts, verdicts
 from timeline.logs import ALPHA, START
+from timeline.recovery_bodies import RECOVERY
 
 CHAIN = load_chain("nl-justice")
 STREAM = next(kind for kind in CHAIN.kinds.values() if kind.action != "answer")
@@ -69,6 +70,7 @@ BODIES: list[tuple[str, dict[str, Any], str]] = [
     ("counts.stated", {"kind": STREAM.path, "count": 4, "through": TIME}, "counts 4 acts through"),
     ("head.witnessed", {"of": f"{OIN}/timeline/1", "size": 40, "note": ""}, "with 40 entries"),
     ("head.contradicted", {"of": f"{OIN}/timeline/1", "why": "other-root"}, "cannot both be true"),
+    *RECOVERY,
 ]
 
 

@@ -27,6 +27,7 @@ COMMANDS = {
     "register": "Look up facts as they held, and as they were known.",
     "decide": "Take decisions on answers of the register.",
     "revisit": "Decisions that came out different, worst first.",
+    "recover": "Get a node's past back after an old backup was put back.",
     "timeline": "Verify and read the signed log, offline.",
     "replay": "Send a real event log through a chain with a cut, and compare.",
     "simulate": "Run seeded faults against the promises.",

@@ -39,6 +39,7 @@ def verify(
     """Find any change, omission or reordering, and name its place (P5). Exit code 1 when there is any."""
     report = verify_path(path) if keys is None else verify_chain([("", path)], KeyRing.load(keys))
     lines = [finding_sentence(finding, language()) for finding in report.findings]
+    lines += [finding_sentence(finding, language()) for finding in report.restored]
     lines += [f"… +{log.more}" for log in report.logs if log.more]
     emit(_verdict(report), as_json, "\n".join([*lines, report_sentence(report, language())]))
     if not report.good:
@@ -46,16 +47,25 @@ def verify(
 
 
 def _verdict(report: Report) -> dict[str, Any]:
-    findings = [
-        {"code": each.code, "log": each.log, "place": each.place, "sentence": finding_sentence(each, language())}
-        for each in report.findings
-    ]
+    findings, restored = (
+        [
+            {"code": each.code, "log": each.log, "place": each.place, "sentence": finding_sentence(each, language())}
+            for each in found
+        ]
+        for found in (report.findings, report.restored)
+    )
     logs = [
         {"log": each.log, "source": each.source, "entries": each.entries, "heads": each.heads, "good": each.good}
         | {"witnessed": each.witnessed, "more": each.more}
         for each in report.logs
     ]
-    return {"good": report.good, "findings": findings, "logs": logs, "unseen": list(report.unseen)}
+    return {
+        "good": report.good,
+        "findings": findings,
+        "restored": restored,
+        "logs": logs,
+        "unseen": list(report.unseen),
+    }
 
 
 @app.command()

@@ -233,8 +233,9 @@ def out_stream(tx: Connection, kind: str) -> AnyRow | None:
 
 
 def all_out_streams(tx: Connection) -> Sequence[AnyRow]:
-    """Every stream of our own."""
-    return tx.execute(sa.select(out_streams).order_by(out_streams.c.stream)).all()
+    """Every stream of our own, in its current epoch: an earlier one goes by its origin, not by its kind."""
+    current = sa.select(out_streams).where(out_streams.c.kind.not_like("%/%"))
+    return tx.execute(current.order_by(out_streams.c.stream)).all()
 
 
 def add_out_stream(tx: Connection, row: dict[str, Any]) -> None:
@@ -345,8 +346,8 @@ def in_stream(tx: Connection, origin: str) -> AnyRow | None:
 
 
 def all_in_streams(tx: Connection) -> Sequence[AnyRow]:
-    """Every stream that we receive."""
-    return tx.execute(sa.select(in_streams).order_by(in_streams.c.kind)).all()
+    """Every stream that we receive; of one kind the newest epoch comes last."""
+    return tx.execute(sa.select(in_streams).order_by(in_streams.c.kind, in_streams.c.stream)).all()
 
 
 def put_in_stream(tx: Connection, row: dict[str, Any]) -> None:

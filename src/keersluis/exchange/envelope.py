@@ -126,6 +126,18 @@ def submitted(event: bytes, chain: Chain, me: Organisation, now: Instant) -> Sub
     )
 
 
+def accepted_before(event: bytes, chain: Chain, event_id: str | None = None) -> Submitted:
+    """A stored event of our own as it was submitted, to be numbered again (under `event_id`, where that is given)."""
+    envelope, attributes = decode(event), _attributes.decode(event)
+    for name in _STAMPED:
+        attributes.pop(name, None)
+    if event_id is not None:
+        attributes["id"] = msgspec.Raw(_encoder.encode(event_id))
+    known_as = envelope.id if event_id is None else event_id
+    key, when = idempotency_key(envelope.source, known_as), _when(envelope.occurred, chain.timezone)
+    return Submitted(key, content_digest(attributes), chain.kind_of_type(envelope.type), known_as, when, attributes)
+
+
 def content_digest(attributes: Mapping[str, msgspec.Raw]) -> bytes:
     """16 bytes that stand for what the publisher said: each attribute's exact bytes, whatever their order."""
     parts: list[bytes | msgspec.Raw] = []

@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 from keersluis.chain import Kind
 from keersluis.context import Context
 from keersluis.errors import Fault, Forbidden, Incorrect, KeersluisError, Untrusted
-from keersluis.exchange import _store, gatekeeper
+from keersluis.exchange import _store, gatekeeper, succession
 from keersluis.exchange.batches import (
     Batch,
     Counts,
@@ -28,7 +28,7 @@ from keersluis.exchange.batches import (
 )
 from keersluis.exchange.envelope import Received, received
 from keersluis.exchange.gates import Way
-from keersluis.merkle import Frontier, leaf_hash, root
+from keersluis.merkle import Frontier
 from keersluis.signing import add_signature, verify_note
 from keersluis.storage import CANNOT_GO_ON
 from keersluis.timeline import log
@@ -113,7 +113,8 @@ def _arrival(tx: Connection, ctx: Context, batch: Batch, now: Instant, link: Way
     """Step 10: who signed, may they, for whom, and is the gate open."""
     kind, checkpoint = entitled(ctx, batch.checkpoint, now)
     gatekeeper.admit(tx, kind.source, "in", kind.path, len(batch.events), now, link)
-    stream = _stream(tx, checkpoint.origin, kind.source, kind.path)
+    start = succession.admit(tx, ctx, checkpoint, batch.epoch, kind, now)
+    stream = _stream(tx, checkpoint.origin, kind.source, kind.path, start)
     return _Arrival(kind, kind.source, checkpoint, batch, stream, now)
 
 
@@ -126,7 +127,7 @@ def entitled(ctx: Context, signed: str, now: Instant) -> tuple[Kind, Checkpoint]
     checkpoint = Checkpoint.parse(note.text)
     name = parse_origin(checkpoint.origin)
     kind = ctx.chain.kinds.get(name.kind)
-    if checkpoint.origin != stream_origin(*name) or name.epoch != 1:
+    if checkpoint.origin != stream_origin(*name) or name.epoch < 1:
         raise Forbidden("exchange.epoch", expected=stream_origin(name.oin, name.kind), got=checkpoint.origin)
     if name.oin not in note.signers:
         raise Untrusted(
@@ -142,7 +143,7 @@ def entitled(ctx: Context, signed: str, now: Instant) -> tuple[Kind, Checkpoint]
     return kind, checkpoint
 
 
-def _stream(tx: Connection, origin: str, source: str, kind: str) -> Any:
+def _stream(tx: Connection, origin: str, source: str, kind: str, start: Instant) -> Any:
     row = _store.in_stream(tx, origin)
     if row is None:
         _store.put_in_stream(
@@ -153,7 +154,7 @@ def _stream(tx: Connection, origin: str, source: str, kind: str) -> Any:
                 "kind": kind,
                 "size": 0,
                 "frontier": Frontier().to_bytes(),
-                "watermark": NOTHING_PROMISED,
+                "watermark": start,
                 "promised": NOTHING_PROMISED,
                 "entered_through": 0,
                 "heard_at": 0,
@@ -205,7 +206,7 @@ def _applied(
         checkpoint,
         counted=arrival.kind.counts,
         counts=counts,
-        received=_store.entered_by(tx, stream.stream, counts.through) if counts else 0,
+        received=_counted(tx, stream, counts.through) if counts else 0,
         lag=arrival.kind.lag,
     )
     watermark, stopped = _moved(tx, arrival, moved, now)
@@ -226,6 +227,11 @@ def _applied(
     ctx.step(11)
     head = log.head(tx) if events else None
     return Receipt(co_signed, format_instant(watermark), head.note if head else None)
+
+
+def _counted(tx: Connection, stream: Any, through: Instant) -> int:
+    """How many acts were entered by then, in this epoch and in those that it continues."""
+    return _store.entered_by(tx, stream.stream, through) + succession.carried(tx, stream.origin)
 
 
 def _counts(ctx: Context, arrival: _Arrival) -> Counts | None:
@@ -304,12 +310,7 @@ def _note_applied(tx: Connection, arrival: _Arrival, events: list[Received], wat
 def _seen_before(tx: Connection, ctx: Context, arrival: _Arrival) -> Receipt | Refused:
     """A batch that is here already is receipted, if it tells the same story as before; nothing moves."""
     stream, checkpoint = arrival.stream, arrival.checkpoint
-    known = _store.in_checkpoint(tx, stream.stream, checkpoint.size)
-    if known is not None:
-        ours = Checkpoint.parse(known.split("\n\n")[0] + "\n").root
-    else:
-        ours = root([leaf_hash(event) for event in _store.in_bytes(tx, stream.stream, checkpoint.size)])
-    if ours != checkpoint.root:
+    if succession.root_here(tx, stream.stream, checkpoint.size) != checkpoint.root:
         error = Untrusted(
             "exchange.forked",
             expected=f"the root that {stream.origin} had at {checkpoint.size} events",

@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 from keersluis.chain import Kind
 from keersluis.context import Context
 from keersluis.errors import Conflict, Incorrect, KeersluisError, Untrusted
-from keersluis.exchange import _store
+from keersluis.exchange import _store, _store_epochs
 from keersluis.exchange.batches import Counts, Receipt
 from keersluis.exchange.envelope import Submitted, stamp, submitted
 from keersluis.exchange.gates import standing
@@ -51,6 +51,7 @@ class Promised:
     entered_through: Instant
     complete_through: Instant
     counts: str | None
+    declared: str | None = None
 
 
 Check = Callable[[msgspec.Raw, Kind], None]
@@ -80,7 +81,7 @@ def accept(
         taken = Accepted(event.id, event.kind.path, len(queue), False)
         seen[event.key] = (event.digest, taken)
         accepted.append(taken)
-    first = {kind: _append(tx, ctx, queue[0].kind, queue, now) for kind, queue in fresh.items()}
+    first = {kind: append(tx, ctx, queue[0].kind, queue, now) for kind, queue in fresh.items()}
     ctx.step(4)
     return [a if a.duplicate else Accepted(a.id, a.kind, first[a.kind] + a.position - 1, False) for a in accepted]
 
@@ -115,7 +116,7 @@ def _again(event: Submitted, known: dict[bytes, Any], seen: dict[bytes, tuple[by
     return Accepted(event.id, event.kind.path, position, event.key in known)
 
 
-def _append(tx: Connection, ctx: Context, kind: Kind, events: list[Submitted], now: Instant) -> int:
+def append(tx: Connection, ctx: Context, kind: Kind, events: list[Submitted], now: Instant) -> int:
     """Steps 3 and 4 for the fresh events of one kind; returns the first number given."""
     row = stream_row(tx, ctx, kind)
     source_time = max(now, row.source_time)  # source time never runs backwards within a stream
@@ -220,20 +221,36 @@ def make_promises(tx: Connection, ctx: Context, now: Instant) -> list[Promised]:
     stated = _store.stated_counts(tx)
     told = {(row.stream, row.peer): row.promised for row in _store.out_peers_of(tx)}
     rows = {row.kind: row for row in _store.all_out_streams(tx)}
-    promises, moved = [], []
+    behind = _store_epochs.behind_streams(tx)  # a number that left before the restore would be given twice
+    promises, moved = _unfinished(tx, ctx), []
     for kind in sorted(
         (k for k in ctx.chain.kinds.values() if k.source == ctx.me.key), key=lambda k: (k.drain, k.path)
     ):
         row = rows.get(kind.path) or stream_row(tx, ctx, kind)
+        if row.stream in behind:
+            continue
         oldest = waiting[kind.path].oldest if kind.path in waiting else None
         everybody = min((told.get((row.stream, each), NOTHING_PROMISED) for each in kind.receivers), default=0)
         through = promise(now, kind.lag, oldest, everybody)
         moved.append({"s": row.stream, "complete_through": through, "source_time": max(row.source_time, now + 1)})
         counts = _counts_note(ctx, kind, row.origin, stated.get(kind.path))
         frontier = Frontier.from_bytes(row.frontier)
-        promises.append(Promised(row.stream, kind, row.origin, row.size, frontier, now, through, counts))
+        declared = None if row.origin.endswith("/1") else _store_epochs.declaration_of(tx, row.origin)
+        promises.append(Promised(row.stream, kind, row.origin, row.size, frontier, now, through, counts, declared))
     _store.promise_out_streams(tx, moved)
     return promises
+
+
+def _unfinished(tx: Connection, ctx: Context) -> list[Promised]:
+    """Earlier epochs of which somebody still misses a part: that goes first, and promises nothing new."""
+    found = []
+    for row in _store_epochs.out_archive(tx):
+        kind = ctx.chain.kinds.get(row.leaf)
+        sizes = {each.peer: each.size for each in _store_epochs.peers_of(tx, row.stream)}
+        if kind is not None and any(sizes.get(peer, 0) < row.size for peer in kind.receivers):
+            frontier = Frontier.from_bytes(row.frontier)
+            found.append(Promised(row.stream, kind, row.origin, row.size, frontier, row.source_time, 0, None))
+    return found
 
 
 def _counts_note(ctx: Context, kind: Kind, origin: str, stated: Any) -> str | None:
@@ -337,4 +354,4 @@ def own_event(ctx: Context, kind: str, event_id: str, occurred: Instant, data: M
 
 def accepted(tx: Connection) -> int:
     """How many events of the organisation's own are stored: for comparison."""
-    return sum(row.size for row in _store.all_out_streams(tx))
+    return sum(row.size for row in (*_store.all_out_streams(tx), *_store_epochs.out_archive(tx)))

@@ -40,6 +40,21 @@ class Link(Protocol):
     def send(self, peer: str, path: str, body: bytes) -> bytes: ...
 
 
+class Guard(Protocol):
+    """Knows whether our streams are what this peer already holds of them: a backup put back may have fewer events."""
+
+    def certain(self, promises: Sequence[Promised]) -> tuple[list[Promised], dict[str, str]]:
+        """Those of which something may be sent; the error code for each kind of the others."""
+        ...
+
+    def doubt(self, kind: str) -> None:
+        """What the peer answered does not fit: it is asked again before more of this kind is sent."""
+        ...
+
+
+DOUBTFUL = frozenset({"receipt.ahead", "receipt.other-stream", "exchange.forked", "exchange.epoch"})
+"""Refusals after which a node may be behind its own past."""
+
 BATCHES = "/v0/uitwisseling/partijen"
 
 
@@ -93,6 +108,7 @@ class Sender:
         self.limit: dict[str, int] = {}
         self.shut: set[str] = set()
         self.passed_over: Counter[str] = Counter()
+        self.guard: Guard | None = None
 
     def send_all(self, promises: Sequence[Promised], *, heartbeat: bool) -> Sent:
         """Offer what waits, a batch of each stream in one parcel a round, until nothing is left or the peer refuses.
@@ -100,7 +116,11 @@ class Sender:
         With `heartbeat`, a stream that has nothing new is offered once all the same: nothing happened.
         """
         left = [p for p in promises if self.peer in p.kind.receivers]
-        call = _Call(Sent(), {p.stream for p in left} if heartbeat else set())
+        held: dict[str, str] = {}
+        if self.guard is not None:
+            left, held = self.guard.certain(left)
+        sent = Sent(reached="link.unreachable" not in held.values(), refused=held)
+        call = _Call(sent, {p.stream for p in left} if heartbeat else set())
         while left:
             offers, later = self._offers(left, call)
             if not offers:
@@ -114,6 +134,9 @@ class Sender:
                 break
             call.quiet -= {offer.promised.stream for offer in offers}
             left = later + self._settle(offers, outcomes, call)
+        for kind, code in call.sent.refused.items():
+            if self.guard is not None and code in DOUBTFUL:
+                self.guard.doubt(kind)
         return call.sent
 
     def _unanswered(self, offers: Sequence[Offer], error: KeersluisError, sent: Sent) -> None:
@@ -185,10 +208,13 @@ class Sender:
         note = sign_note(checkpoint.text(), self.ctx.signer)
         self.ctx.step(8)
         raws = [msgspec.Raw(bytes(event.bytes)) for event in events]
+        declared = promised.declared if not told.size else None
         # a count of everything says nothing of a part of it
         more = checkpoint.size < promised.size
         counts = None if more else promised.counts
-        offer = Offer(promised, told.size, Batch(note, told.size + 1, raws, counts, None, more), sum(map(len, raws)))
+        offer = Offer(
+            promised, told.size, Batch(note, told.size + 1, raws, counts, None, more, declared), sum(map(len, raws))
+        )
         call.room -= offer.size
         return offer
 

@@ -226,6 +226,11 @@ def number_sent(tx: Connection, asker: str, more: int) -> int:
     return sent + 1
 
 
+def resume_sent(tx: Connection, asker: str, sent: int) -> None:
+    """The asker's stream holds so many events; it is owed a completeness event."""
+    upsert(tx, askers, [{"asker": asker, "sent": sent, "owed": True}], key=["asker"])
+
+
 def owe_nothing(tx: Connection, asker: str) -> None:
     """The asker was told."""
     tx.execute(sa.update(askers).where(askers.c.asker == asker).values(owed=False))

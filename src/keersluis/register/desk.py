@@ -245,6 +245,11 @@ def fill(tx: Connection, ctx: Context, kind: str, since: Instant, until: Instant
     return filled
 
 
+def resume(tx: Connection, kind: str, sent: int) -> None:
+    """The stream `answer-end.<asker>` holds `sent` events after a restore: the next end gets a number of its own."""
+    _store.resume_sent(tx, kind.removeprefix(f"{ANSWER_END}."), sent)
+
+
 def counts(tx: Connection) -> dict[str, int]:
     """facts, subjects, answers_open and lookups, for the status page."""
     return _store.counts(tx)

@@ -17,7 +17,16 @@ from keersluis.merkle import HASH_SIZE, Frontier, leaf_hash
 from keersluis.timeline.findings import Findings
 from keersluis.timeline.heads import check_head
 from keersluis.timeline.lines import EntryRow, HeadRow, Opening, Row, Unreadable, WitnessedRow
-from keersluis.timeline.model import WITNESSED, Entry, LogReport, decode_entry, owner, timeline_origin
+from keersluis.timeline.model import (
+    RESTORED,
+    WITNESSED,
+    Entry,
+    LogReport,
+    decode_entry,
+    owner,
+    timeline_epoch,
+    timeline_origin,
+)
 from keersluis.times import Instant
 from keersluis.watermarks import Checkpoint
 
@@ -46,15 +55,24 @@ class _Seen(NamedTuple):
 class Auditor:
     """Takes the rows of one log in the order found, and reports. Keeps one stretch between heads in memory.
 
-    `oin` is the owner; `testimonies` are heads of this log that others kept, by size. An `exported` log has an
-    opening line with its counts, a stored one has none.
+    `oin` is the owner; `testimonies` are heads of this log that others kept, by size; `lost` those of which the log
+    says that they were lost with a backup. An `exported` log has an opening line with its counts.
     """
 
     def __init__(
-        self, source: str, oin: str, keyring: KeyRing, testimonies: Testimonies | None = None, *, exported: bool = False
+        self,
+        source: str,
+        oin: str,
+        keyring: KeyRing,
+        testimonies: Testimonies | None = None,
+        lost: Sequence[Checkpoint] = (),
+        *,
+        exported: bool = False,
     ) -> None:
         self.findings = Findings(oin or source)
         self._source, self._oin, self._keyring, self._exported = source, oin, keyring, exported
+        self._restored = Findings(oin or source)
+        self._lost, self._epoch, self._excused = lost, 1, 0
         self._promised = dict(sorted((testimonies or {}).items()))
         self._opening: Opening | None = None
         self._counted = {EntryRow: 0, HeadRow: 0, WitnessedRow: 0}
@@ -103,9 +121,12 @@ class Auditor:
             self._count(self._opening)
         elif self._exported:
             self.findings.add("timeline.opening-missing")
+        if self._excused >= self._epoch:  # what it says it lost is of an epoch that it never ended
+            self.findings.add("timeline.restore-unsigned")
         found, more = self.findings.result()
+        restored, _more = self._restored.result()
         entries = self._counted[EntryRow]
-        return LogReport(self._oin, self._source, entries, self._heads, self._agreed, found, more)
+        return LogReport(self._oin, self._source, entries, self._heads, self._agreed, found, more, restored)
 
     # --- rows -------------------------------------------------------------------------------------
 
@@ -157,7 +178,9 @@ class Auditor:
             self._unusable.add(row.n)
             self.findings.add("timeline.head-forged", "head", row.n, why=error.code)
             return
-        if checkpoint.origin != timeline_origin(self._oin):
+        if self._begins_epoch(checkpoint):
+            self._epoch += 1
+        if checkpoint.origin != timeline_origin(self._oin, self._epoch):
             self._unusable.add(row.n)
             self.findings.add("timeline.head-foreign", "head", row.n, of=owner(checkpoint.origin))
         elif checkpoint.size != row.n or checkpoint.size <= self._low:
@@ -166,6 +189,12 @@ class Auditor:
         else:
             self._heads += 1
             self._close(checkpoint, row.frontier)
+
+    def _begins_epoch(self, head: Checkpoint) -> bool:
+        """The entry that it covers last declares that the log came back from an old backup."""
+        last = self._stretch[-1].entry if self._stretch else None
+        declared = last is not None and last.kind == RESTORED and last.n == head.size
+        return declared and head.origin == timeline_origin(self._oin, self._epoch + 1)
 
     # --- a stretch between two heads --------------------------------------------------------------
 
@@ -273,9 +302,21 @@ class Auditor:
         while (size := next(iter(self._promised), head.size + 1)) <= head.size:
             kept = self._promised.pop(size)
             here = head.root if size == head.size else self._root_at(stretch, size)
+            kept = self._not_lost(size, here, kept)
             self._compare(size, here, kept)
-            if self._low < size < head.size and size not in self._unusable:
+            if kept and self._low < size < head.size and size not in self._unusable:
                 self._removed_head(size)
+
+    def _not_lost(self, size: int, here: bytes | None, kept: Sequence[Testimony]) -> Sequence[Testimony]:
+        """Leaves out the heads that are not of this log any more, as it says itself: those are told apart."""
+        excused = [each for each in kept if each.checkpoint.root != here and self._is_lost(each.checkpoint)]
+        for by in dict.fromkeys(each.by for each in excused):
+            self._restored.add("timeline.restored", "head", size, by=by, since=str(self._agreed))
+        self._excused = max((self._excused, *(timeline_epoch(each.checkpoint.origin) for each in excused)))
+        return [each for each in kept if each not in excused]
+
+    def _is_lost(self, head: Checkpoint) -> bool:
+        return any(each.origin == head.origin and head.size <= each.size for each in self._lost)
 
     def _removed_head(self, size: int) -> None:
         if not self.findings.covers("timeline.head-removed", size):
@@ -308,9 +349,11 @@ class Auditor:
         if stretch:
             self.findings.add("timeline.entries-unsigned", "entry", stretch[0].n, stretch[-1].n)
             self._check_heads_named(stretch, high + 1)
-        for size, kept in self._promised.items():
-            self._compare(size, self._root_at(stretch, size), kept)
-            if size > high:
+        for size, all_kept in self._promised.items():
+            here = self._root_at(stretch, size)
+            kept = self._not_lost(size, here, all_kept)
+            self._compare(size, here, kept)
+            if kept and size > high:
                 by = ", ".join(dict.fromkeys(testimony.by for testimony in kept))
                 self.findings.add("timeline.tail-cut", "entry", high + 1, size, by=by)
 

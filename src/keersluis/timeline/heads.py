@@ -5,7 +5,7 @@ from __future__ import annotations
 from keersluis.errors import Untrusted
 from keersluis.identity import KeyRing
 from keersluis.signing import unverified_text, verify_note
-from keersluis.timeline.model import owner, timeline_origin
+from keersluis.timeline.model import owner, timeline_epoch, timeline_origin
 from keersluis.times import Instant
 from keersluis.watermarks import Checkpoint
 
@@ -27,7 +27,8 @@ def check_head(note: str, keyring: KeyRing, at: Instant | None = None) -> Checkp
     oin = owner(said.origin)
     # One line, so that nothing can hang on a head that its signature does not vouch for.
     alone = verified.signers == (oin,) and note.count("\n", len(verified.text) + 1) == 1
-    if said.origin != timeline_origin(oin) or not alone:
+    epoch = timeline_epoch(said.origin)
+    if epoch < 1 or said.origin != timeline_origin(oin, epoch) or not alone:
         expected = "a head of a log, signed by its owner alone"
         raise Untrusted("timeline.not-a-head", expected=expected, got=repr(note[:120]))
     return said

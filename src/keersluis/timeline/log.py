@@ -6,7 +6,7 @@ takes its entries with it. Entries become evidence by `seal`, which signs one he
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import IO, Any
 
 from sqlalchemy import Connection
@@ -21,12 +21,15 @@ from keersluis.timeline.heads import check_head, contradict, read_head
 from keersluis.timeline.lines import entry_line, head_line, opening_line, witnessed_line
 from keersluis.timeline.model import (
     CONTRADICTED,
+    RESTORED,
     WITNESSED,
     Contradiction,
     Entry,
     Head,
     decode_entry,
     encode_entry,
+    owner,
+    timeline_epoch,
     timeline_origin,
 )
 from keersluis.times import DAY, Instant
@@ -59,19 +62,51 @@ def seal(tx: Connection, signer: Signer, at: Instant) -> Head | None:
     `at` is the time of the commit. Raises Fault `timeline.frontier-altered` or `timeline.entries-missing` when
     what is stored is not what was signed: nothing is signed on top of an altered log.
     """
+    return _seal(tx, signer, at, 0)
+
+
+def _seal(tx: Connection, signer: Signer, at: Instant, later: int) -> Head | None:
+    """`later`: by how much the epoch of this head is later than that of the one before."""
     last, covered = _store.ends(tx)
     if last == covered:
         return None
-    before = _stored_frontier(tx)
+    before, epoch = _stored_frontier(tx)
     leaves = _store.leaves_after(tx, before.size)
     if last < covered or [n for n, _leaf in leaves] != list(range(before.size + 1, last + 1)):
         raise _altered("timeline.entries-missing", f"entries {before.size + 1} to {last}", "others")
     frontier = before.extend(leaf for _n, leaf in leaves)
     through = _store.time_of(tx, last)
-    checkpoint = Checkpoint(timeline_origin(signer.name), last, frontier.root(), max(at, through), through)
+    checkpoint = Checkpoint(
+        timeline_origin(signer.name, epoch + later), last, frontier.root(), max(at, through), through
+    )
     head = Head(checkpoint, sign_note(checkpoint.text(), signer), frontier.to_bytes())
     _store.insert_head(tx, last, head.note, head.frontier)
     return head
+
+
+def restored(tx: Connection, signer: Signer, at: Instant, seen: Sequence[tuple[str, str]], who: str, why: str) -> int:
+    """Say that this log came back from an old backup: `seen` are heads of it that others kept (who, note) and that it
+    does not hold any more. From here on its heads are of the next epoch, so that nobody takes them for a rewriting.
+
+    Heads that are in the log, or of an epoch that was declared lost before, are left out; returns the entry's number,
+    0 when nothing was left. Raises Untrusted for a note that is no head of this log, signed by its own key.
+    """
+    _seal(tx, signer, at, 0)
+    epoch = _stored_frontier(tx)[1]
+    gone = [(by, note) for by, note in seen if _is_lost(tx, signer, read_head(note), epoch)]
+    if not gone:
+        return 0
+    body = {"epoch": epoch + 1, "heads": [{"by": by, "note": note} for by, note in gone], "who": who, "why": why}
+    n = append(tx, at=at, room="timeline", kind=RESTORED, body=body)
+    _seal(tx, signer, at, 1)
+    return n
+
+
+def _is_lost(tx: Connection, signer: Signer, seen: Checkpoint, epoch: int) -> bool:
+    if owner(seen.origin) != signer.name or timeline_epoch(seen.origin) < epoch:
+        return False
+    leaves = [leaf for n, leaf in _store.leaves_after(tx, 0) if n <= seen.size]
+    return len(leaves) < seen.size or Frontier().extend(leaves).root() != seen.root
 
 
 def head(tx: Connection) -> Head | None:
@@ -146,14 +181,15 @@ def export(tx: Connection, file: IO[bytes]) -> int:
     return entries_
 
 
-def _stored_frontier(tx: Connection) -> Frontier:
+def _stored_frontier(tx: Connection) -> tuple[Frontier, int]:
+    """The tree at the newest head, and the epoch of that."""
     row = _store.last_head(tx)
     if row is None:
-        return Frontier()
+        return Frontier(), 1
     try:
         frontier, signed = Frontier.from_bytes(row[2]), read_head(row[1])
         if (frontier.size, frontier.root()) == (signed.size, signed.root):
-            return frontier
+            return frontier, timeline_epoch(signed.origin)
     except (Untrusted, TypeError):  # SQLite gives back whatever type somebody put there
         pass
     raise _altered("timeline.frontier-altered", f"the frontier of head {row[0]}", "another")

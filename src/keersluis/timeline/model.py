@@ -68,9 +68,20 @@ def decode_entry(data: bytes) -> Entry:
         raise Untrusted("timeline.no-entry", expected=expected, got=str(error)) from None
 
 
-def timeline_origin(oin: str) -> str:
+RESTORED = "timeline.restored"
+"""Kind of the entry with which a log that came back from an old backup says so: it names the heads that were lost, and
+begins the next epoch of the log's heads."""
+
+
+def timeline_origin(oin: str, epoch: int = 1) -> str:
     """The origin line of the heads of an organisation's log."""
-    return f"{oin}/timeline/1"
+    return f"{oin}/timeline/{epoch}"
+
+
+def timeline_epoch(origin: str) -> int:
+    """The epoch in the origin line of a head; 0 when it is none."""
+    epoch = origin.rpartition("/timeline/")[2]
+    return int(epoch) if epoch.isdigit() and len(epoch) < 10 else 0
 
 
 def owner(origin: str) -> str:
@@ -139,6 +150,8 @@ class LogReport:
     witnessed: int
     findings: tuple[Finding, ...]
     more: int = 0
+    restored: tuple[Finding, ...] = ()
+    """What others saw of this log and is not in it, as the log itself declares: it came back from an old backup."""
 
     @property
     def good(self) -> bool:
@@ -160,6 +173,10 @@ class Report:
     @property
     def findings(self) -> tuple[Finding, ...]:
         return tuple(finding for log in self.logs for finding in log.findings)
+
+    @property
+    def restored(self) -> tuple[Finding, ...]:
+        return tuple(finding for log in self.logs for finding in log.restored)
 
     @property
     def entries(self) -> int:

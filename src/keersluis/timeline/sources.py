@@ -12,12 +12,12 @@ from sqlalchemy import Connection
 from keersluis.errors import Incorrect
 from keersluis.timeline import _store, _store_outside
 from keersluis.timeline.lines import EntryRow, HeadRow, Row, Unreadable, WitnessedRow, read_line
-from keersluis.timeline.model import CONTRADICTED, WITNESSED
+from keersluis.timeline.model import CONTRADICTED, RESTORED, WITNESSED
 
 LONGEST_LINE = 1 << 26
 """Bytes. No entry is as long; a file without line ends is not read into memory whole."""
 
-_SPEAKING = tuple(f'"kind":"{kind}"'.encode() for kind in (WITNESSED, CONTRADICTED))
+_SPEAKING = tuple(f'"kind":"{kind}"'.encode() for kind in (WITNESSED, CONTRADICTED, RESTORED))
 
 
 class Source(Protocol):
@@ -73,7 +73,7 @@ class _Stored:
 
     def speaking(self) -> Iterator[Row]:
         yield from map(_head, _store.all_heads(self._tx))
-        for kind in (WITNESSED, CONTRADICTED):
+        for kind in (WITNESSED, CONTRADICTED, RESTORED):
             yield from map(_entry, _store.entries_of_kind(self._tx, kind))
         yield from self._witnessed()
 

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 from keersluis.chain import Chain
 from keersluis.errors import Incorrect
+from keersluis.timeline import texts_recovery
 from keersluis.timeline.model import CONTRADICTED, WITNESSED, Entry, owner
 from keersluis.times import parse_instant
 from keersluis.watermarks import parse_origin
@@ -31,6 +32,7 @@ NOTABLE = frozenset(
         "revisit.closed",
         "hold.released",
         "key.rotated",
+        *texts_recovery.NOTABLE,
     }
 )
 """Kinds of timeline entries that people want to know of; all others are routine traffic."""
@@ -344,6 +346,7 @@ _SENTENCES: Mapping[str, _Sentence] = {
     "key.rotated": _rotated,
     WITNESSED: _witnessed,
     CONTRADICTED: _contradicted,
+    **texts_recovery.SENTENCES,
 }
 
 KINDS = tuple(_SENTENCES)

@@ -29,7 +29,8 @@ def report_sentence(report: Report, language: str) -> str:
 
 def codes() -> frozenset[str]:
     """Every code that a finding can have."""
-    return frozenset(f"timeline.{code}" for code in _what(translator("en")))
+    _ = translator("en")
+    return frozenset(f"timeline.{code}" for code in _what(_))
 
 
 def _place(finding: Finding, _: Translator) -> str:
@@ -49,7 +50,7 @@ def _place(finding: Finding, _: Translator) -> str:
 
 
 def _what(_: Translator) -> Mapping[str, str]:
-    return _of_entries(_) | _of_heads(_) | _of_others(_) | _of_files(_)
+    return _of_entries(_) | _of_heads(_) | _of_others(_) | _of_files(_) | _of_restores(_)
 
 
 def _of_entries(_: Translator) -> dict[str, str]:
@@ -91,6 +92,15 @@ def _of_others(_: Translator) -> dict[str, str]:
         "witnessed-replaced": _("the newest head of {of} was replaced by an older one."),
         "witnessed-removed": _("the newest head of {of} was removed."),
         "witnessed-moved": _("it does not stand in its place."),
+    }
+
+
+def _of_restores(_: Translator) -> dict[str, str]:
+    return {
+        "restored": _(
+            "{by} kept this signed head; the log says that it was lost, by a backup put back, after entry {since}."
+        ),
+        "restore-unsigned": _("it says that it was restored from a backup, but no signed head begins its next epoch."),
     }
 
 

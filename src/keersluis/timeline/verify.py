@@ -18,7 +18,16 @@ from keersluis.timeline.audit import Auditor, Testimonies, Testimony
 from keersluis.timeline.findings import Findings
 from keersluis.timeline.heads import check_head, contradict
 from keersluis.timeline.lines import EntryRow, HeadRow, Row, WitnessedRow
-from keersluis.timeline.model import CONTRADICTED, WITNESSED, Finding, LogReport, Report, decode_entry, owner
+from keersluis.timeline.model import (
+    CONTRADICTED,
+    RESTORED,
+    WITNESSED,
+    Finding,
+    LogReport,
+    Report,
+    decode_entry,
+    owner,
+)
 from keersluis.timeline.sources import open_source
 from keersluis.watermarks import Checkpoint
 
@@ -51,7 +60,7 @@ def verify_chain(logs: Iterable[tuple[str, Where]], keyring: KeyRing) -> Report:
     """
     gathered = _Gathered(keyring)
     named = [(gathered.listen(oin, where), where) for oin, where in logs]
-    reports = [_verify(oin, where, keyring, gathered.about(oin)) for oin, where in named]
+    reports = [_verify(oin, where, keyring, gathered) for oin, where in named]
     unseen = tuple(oin for oin in gathered.oins() if oin not in {oin for oin, _where in named})
     reports = [_emptied(report, unseen) for report in reports]
     return Report((*reports, *(report for oin in unseen for report in gathered.compare(oin))), unseen)
@@ -62,9 +71,10 @@ def verify_log(where: Where, keyring: KeyRing, oin: str = "") -> LogReport:
     return verify_chain([(oin, where)], keyring).logs[0]
 
 
-def _verify(oin: str, where: Where, keyring: KeyRing, testimonies: Testimonies) -> LogReport:
+def _verify(oin: str, where: Where, keyring: KeyRing, gathered: _Gathered) -> LogReport:
     with open_source(where) as source:
-        auditor = Auditor(str(where), oin, keyring, testimonies, exported=source.exported)
+        about, lost = gathered.about(oin), gathered.declared(oin)
+        auditor = Auditor(str(where), oin, keyring, about, lost, exported=source.exported)
         for row in source.rows():
             auditor.take(row)
         if source.exported and auditor.empty:
@@ -88,22 +98,30 @@ class _Gathered:
     def __init__(self, keyring: KeyRing) -> None:
         self._keyring = keyring
         self._by_owner: dict[str, dict[int, list[Testimony]]] = {}
+        self._lost: dict[str, list[Checkpoint]] = {}
 
     def listen(self, oin: str, where: Where) -> str:
         """Gather what this log says of others; returns whose it is ("" when it has no sound head to tell)."""
         notes: list[str] = []
+        lost: list[str] = []
         with open_source(where) as source:
             for row in source.speaking():
                 if isinstance(row, HeadRow):
                     oin = oin or self._owner(row.note)
                 else:
                     notes += _notes(row)
+                    lost += _lost(row)
+        self._lost.setdefault(oin, []).extend(filter(None, map(self._sound, lost)))
         for note in dict.fromkeys(notes):
             self._keep(note, oin or str(where))
         return oin
 
     def about(self, oin: str) -> Testimonies:
         return self._by_owner.get(oin, {})
+
+    def declared(self, oin: str) -> Sequence[Checkpoint]:
+        """The heads of its own that this log says it lost, when it came back from an old backup."""
+        return [head for head in self._lost.get(oin, ()) if owner(head.origin) == oin]
 
     def oins(self) -> Sequence[str]:
         """Whose heads were kept by anybody."""
@@ -113,8 +131,8 @@ class _Gathered:
         """Of a log that is not here: whether the heads that others kept can be of one log."""
         findings = Findings(oin)
         kept = [each for _size, row in sorted(self._by_owner[oin].items()) for each in row]
-        for one, other in pairwise(kept):
-            if contradict(one.checkpoint, other.checkpoint):
+        for one, other in pairwise(sorted(kept, key=lambda each: each.checkpoint.origin)):
+            if one.checkpoint.origin == other.checkpoint.origin and contradict(one.checkpoint, other.checkpoint):
                 by = ", ".join(dict.fromkeys((one.by, other.by)))
                 findings.add("timeline.two-heads", "head", other.checkpoint.size, by=by)
         found, more = findings.result()
@@ -149,6 +167,16 @@ def _notes(row: Row) -> list[str]:
         return []
     fields = {WITNESSED: ("note",), CONTRADICTED: ("earlier", "later")}.get(entry.kind, ())
     return [str(entry.body.get(field)) for field in fields]
+
+
+def _lost(row: Row) -> list[str]:
+    """The notes of the heads that a log says were lost."""
+    try:
+        entry = decode_entry(row.data) if isinstance(row, EntryRow) else None
+    except KeersluisError:
+        return []
+    heads = entry.body.get("heads") if entry is not None and entry.kind == RESTORED else None
+    return [str(each.get("note")) for each in heads if isinstance(each, dict)] if isinstance(heads, list) else []
 
 
 def _keys_beside(place: Path) -> Path:

@@ -15,11 +15,12 @@ from litestar.params import QueryParameter
 from litestar.types import ExceptionHandlersMap
 
 from keersluis import status
-from keersluis.errors import Incorrect, KeersluisError
+from keersluis.errors import KeersluisError
 from keersluis.exchange.gates import GateOrder
 from keersluis.service import Node
 from keersluis.times import parse_instant
-from keersluis.web.peers import peer_of
+from keersluis.web.api_recovery import recovery_handlers
+from keersluis.web.bodies import HEADERS, read_as, said
 from keersluis.web.problems import Problems
 
 T = TypeVar("T")
@@ -28,9 +29,7 @@ After: TypeAlias = Annotated[int, QueryParameter(ge=0, le=2**53, description="En
 AtMost: TypeAlias = Annotated[int, QueryParameter(ge=1, le=1000, description="How many entries at most.")]
 
 PREFIX = "/v0"
-API_VERSION = "0.1.0"
 MAX_BODY = 64 * 1024 * 1024
-HEADERS = {"API-Version": API_VERSION, "Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 
 
 class GateRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -91,20 +90,6 @@ class Closing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ongedaan: bool = False
 
 
-def read_as(body: bytes, what: type[T]) -> T:
-    """Raises Incorrect `api.unreadable`, naming the field."""
-    try:
-        return msgspec.json.decode(body, type=what)
-    except msgspec.MsgspecError as error:
-        raise Incorrect("api.unreadable", expected="a body as /openapi.json says", got=str(error)) from None
-
-
-def said(value: Any, code: int = 200) -> Response[bytes]:
-    """A JSON answer."""
-    body = value if isinstance(value, bytes) else msgspec.json.encode(value)
-    return Response(body, status_code=code, media_type="application/json", headers=HEADERS)
-
-
 async def _off(work: Callable[[], T]) -> T:
     """Run blocking work outside the event loop."""
     return await asyncio.to_thread(work)
@@ -141,8 +126,8 @@ def exchange_handlers(node: Node) -> Sequence[HTTPRouteHandler]:
 
     @post("/uitwisseling/partijen", status_code=200, summary="Receive batches of a peer's streams")
     async def receive(request: Request[Any, Any, Any]) -> Response[bytes]:
-        body, oin = await request.body(), peer_of(request.scope)
-        return said(await _off(lambda: node.receive(body, oin)))
+        body = await request.body()
+        return said(await _off(lambda: node.receive(body)))
 
     @post("/uitwisseling/_verzend", status_code=200, summary="Send what waits, and a heartbeat, now")
     async def pump() -> Response[bytes]:
@@ -176,8 +161,8 @@ def answer_handlers(node: Node) -> Sequence[HTTPRouteHandler]:
 
     @post("/vragen", status_code=200, summary="Answer a decider's signed questions")
     async def answer(request: Request[Any, Any, Any]) -> Response[bytes]:
-        body, oin = await request.body(), peer_of(request.scope)
-        return said(await _off(lambda: node.answer(body, oin)))
+        body = await request.body()
+        return said(await _off(lambda: node.answer(body)))
 
     @post("/personen/_zoek", status_code=200, summary="Look a person up, with time travel")
     async def look_up(request: Request[Any, Any, Any]) -> Response[bytes]:
@@ -243,7 +228,7 @@ def status_handlers(node: Node) -> Sequence[HTTPRouteHandler]:
 
 def api(node: Node) -> Router:
     """The whole API of one node."""
-    handlers = [*exchange_handlers(node), *status_handlers(node)]
+    handlers = [*exchange_handlers(node), *recovery_handlers(node), *status_handlers(node)]
     if "register" in node.me.roles:
         handlers += answer_handlers(node)
     if "decider" in node.me.roles:

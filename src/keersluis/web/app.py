@@ -11,7 +11,8 @@ from litestar.openapi.plugins import JsonRenderPlugin
 
 from keersluis.errors import KeersluisError
 from keersluis.service import Node
-from keersluis.web.api import API_VERSION, HEADERS, MAX_BODY, api
+from keersluis.web.api import MAX_BODY, api
+from keersluis.web.bodies import API_VERSION, HEADERS
 from keersluis.web.neighbours import from_here
 from keersluis.web.node_source import NodeSource
 from keersluis.web.problems import Problems

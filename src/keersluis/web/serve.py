@@ -1,5 +1,4 @@
-"""Serves an application on a loopback port inside this process, until it is told to stop: for this machine only.
-Other organisations come by `door.py`."""
+"""Serves an application on a loopback port inside this process, until it is told to stop."""
 
 from __future__ import annotations
 
