@@ -152,7 +152,7 @@ class KeyRing:
             }
             for key in self.entries()
         ]
-        _replace_file(path, msgspec.json.format(msgspec.json.encode(entries), indent=2) + b"\n")
+        write_whole(path, msgspec.json.format(msgspec.json.encode(entries), indent=2) + b"\n")
 
     def add(self, oin: str, public: bytes, start: Instant = 0, until: Instant | None = None) -> PublicKey:
         """Trust a key. Twice is as once; with another period: Conflict `identity.key-known`."""
@@ -385,9 +385,10 @@ def _write_beside(path: Path, data: bytes, mode: int) -> Path:
     return temporary
 
 
-def _replace_file(path: Path, data: bytes) -> None:
+def write_whole(path: Path, data: bytes, mode: int = _PUBLIC_MODE) -> None:
+    """Put `data` in the file `path`, durably: whole or not at all, and with this mode from the first moment."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = _write_beside(path, data, _PUBLIC_MODE)
+    temporary = _write_beside(path, data, mode)
     try:
         os.replace(temporary, path)
     except OSError:

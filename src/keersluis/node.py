@@ -12,13 +12,16 @@ import fcntl
 import os
 import signal
 import threading
+from functools import partial
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
+from urllib.parse import urlsplit
 
 from keersluis import restoring
+from keersluis.certificates import Contexts, Credentials, credentials_of
 from keersluis.chain import load_chain
-from keersluis.errors import Conflict
-from keersluis.exchange.wire import Wire, read_addresses
+from keersluis.errors import Conflict, Forbidden, Incorrect
+from keersluis.exchange.wire import Listens, open_wire, read_listens
 from keersluis.service import Node, open_node
 from keersluis.storage import cannot_write
 from keersluis.times import Clock, FileClock, SystemClock
@@ -35,15 +38,16 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--database", help="SQLAlchemy URL; default an SQLite file in the home")
     parser.add_argument("--with-parent", action="store_true", help="end when standard input ends")
     asked = parser.parse_args(arguments)
-    addresses = read_addresses(asked.home / "addresses.json")
+    chain = load_chain(asked.chain)
+    listens = read_listens(asked.home / "addresses.json")[asked.organisation]
     running = _alone(asked.home / asked.organisation / "lock")
     clock: Clock = FileClock(asked.clock) if asked.clock else SystemClock()
-    wire = Wire(addresses)
-    node = open_node(load_chain(asked.chain), asked.organisation, asked.home, clock, wire, url=asked.database)
+    wire = open_wire(chain, asked.home, asked.organisation)
+    node = open_node(chain, asked.organisation, asked.home, clock, wire, url=asked.database)
+    credentials = credentials_of(asked.home, asked.organisation)
     restoring.guard(node)
-    port = int(addresses[asked.organisation].rsplit(":", 1)[1])
     try:
-        asyncio.run(_serve(node, port, virtual=asked.clock is not None, tied=asked.with_parent))
+        asyncio.run(_serve(node, listens, credentials, virtual=asked.clock is not None, tied=asked.with_parent))
     finally:
         wire.close()
         node.close()
@@ -68,9 +72,8 @@ def _alone(path: Path) -> IO[bytes]:
     return file
 
 
-async def _serve(node: Node, port: int, *, virtual: bool, tied: bool) -> None:
+async def _serve(node: Node, listens: Listens, credentials: Credentials | None, *, virtual: bool, tied: bool) -> None:
     from keersluis.web.app import node_app
-    from keersluis.web.serve import serve
 
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -81,9 +84,41 @@ async def _serve(node: Node, port: int, *, virtual: bool, tied: bool) -> None:
     worker = None if virtual else Worker(node)
     if worker:
         worker.start()
-    await serve(node_app(node), port, stop)
+    await _listen(node, node_app(node), listens, credentials, stop)
     if worker:
         worker.stop()
+
+
+async def _listen(node: Node, app: Any, listens: Listens, credentials: Credentials | None, stop: asyncio.Event) -> None:
+    """On the port for this machine and, where there is a certificate, at the door for other organisations."""
+    from keersluis.web.door import Door
+    from keersluis.web.peers import here_only
+    from keersluis.web.serve import serve
+
+    local = urlsplit(listens.local or "").port
+    if local is None:
+        raise Incorrect("link.addresses", expected="a `local` URL with a port for this node", got=repr(listens.local))
+    if credentials is None or not (listens.peer or "").startswith("https://"):
+        await serve(app, local, stop)
+        return
+    where = urlsplit(f"//{listens.listen}" if listens.listen else listens.peer or "")
+    door = Door(app, Contexts(credentials), partial(member, node))
+    welcome = asyncio.create_task(door.serve(where.hostname or "", where.port or 443, stop))
+    serving = asyncio.create_task(serve(here_only(app), local, stop))
+    await asyncio.wait([welcome, serving], return_when=asyncio.FIRST_COMPLETED)
+    stop.set()  # a node with one of its two ports is none
+    await asyncio.gather(welcome, serving)
+
+
+def member(node: Node, oin: str) -> str:
+    """The key of the organisation that has this OIN. Raises Forbidden `link.stranger` or `link.revoked`."""
+    found = next((each for each in node.chain.organisations.values() if each.oin == oin), None)
+    if found is None:
+        raise Forbidden("link.stranger", expected="an organisation of this chain", got=oin[:40])
+    if not node.ctx.keyring.keys(oin, node.clock.now()):
+        mend = "show us a new key: keersluis keys add"
+        raise Forbidden("link.revoked", expected=f"a key of {found.key} in force", got="none", mend=mend)
+    return found.key
 
 
 def _until_parent_ends(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:

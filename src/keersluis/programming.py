@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ import msgspec
 from keersluis import restoring
 from keersluis.chain import load_chain
 from keersluis.exchange.outbox import Accepted
-from keersluis.exchange.wire import Wire
+from keersluis.exchange.wire import open_wire
 from keersluis.service import Node, make_home
 from keersluis.service import open_node as _open
 from keersluis.times import SystemClock
@@ -27,9 +26,7 @@ def open_node(directory: str | Path, organisation: str, *, url: str | None = Non
     chain = load_chain(directory)
     home = Path(directory) / "run"
     make_home(chain, home)
-    addresses = home / "addresses.json"
-    known = json.loads(addresses.read_text()) if addresses.exists() else {}
-    node = _open(chain, organisation, home, SystemClock(), Wire(known), url=url)
+    node = _open(chain, organisation, home, SystemClock(), open_wire(chain, home, organisation), url=url)
     restoring.guard(node)
     return node
 

@@ -125,15 +125,15 @@ def guard(node: Node) -> Watch:
 # -- what partners ask -------------------------------------------------------------------------------------------
 
 
-def tell(node: Node, message: bytes) -> bytes:
-    """A partner's signed question what we hold of its streams -> the signed answer."""
+def tell(node: Node, message: bytes, by: str | None = None) -> bytes:
+    """A partner's signed question what we hold of its streams -> the signed answer. `by`: whose connection it is."""
     with node.store.read() as tx:
-        return holding.stands(tx, node.ctx, message, node.clock.now())
+        return holding.stands(tx, node.ctx, message, node.clock.now(), by)
 
 
-def give_back(node: Node, message: bytes) -> bytes:
+def give_back(node: Node, message: bytes, by: str | None = None) -> bytes:
     """A partner's signed request for its own events -> the signed events."""
-    return node.store.write(lambda tx: holding.give_back(tx, node.ctx, message, node.clock.now()))
+    return node.store.write(lambda tx: holding.give_back(tx, node.ctx, message, node.clock.now(), by))
 
 
 # -- what people do ----------------------------------------------------------------------------------------------

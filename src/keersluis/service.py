@@ -19,7 +19,7 @@ from keersluis.context import Context
 from keersluis.decisions import desk as decisions
 from keersluis.errors import Fault, Incorrect, KeersluisError, Untrusted
 from keersluis.exchange import gatekeeper, inbox, outbox, questions, succession
-from keersluis.exchange.batches import Batch, Outcome, Outcomes, Parcel, Receipt, decode, encode
+from keersluis.exchange.batches import Batch, Outcome, Outcomes, Parcel, Receipt, decode, encode, own_word, owner_of
 from keersluis.exchange.envelope import Received
 from keersluis.exchange.gates import GateOrder, Way
 from keersluis.exchange.outbox import Accepted
@@ -124,9 +124,14 @@ class Node:
 
     # -- the receiver's side -----------------------------------------------------------------------------------
 
-    def receive(self, body: bytes) -> bytes:
-        """Steps 10-12: a peer's parcel -> an outcome for each batch. Raises Incorrect when it cannot be read."""
+    def receive(self, body: bytes, by: str | None = None) -> bytes:
+        """Steps 10-12: a peer's parcel -> an outcome for each batch. `by`: the OIN of whose connection it came over.
+
+        Raises Incorrect when it cannot be read, Forbidden `link.not-its-own` when there are streams of others in it.
+        """
         batches = decode(body, Parcel).batches
+        for batch in batches:
+            own_word(owner_of(batch), by)
         futures = [self.store.submit(partial(self.take, batch, "wire")) for batch in batches]
         outcomes = [_outcome(future) for future in futures]
         self.ctx.step(12)
@@ -148,9 +153,13 @@ class Node:
 
     # -- questions, answers, decisions -------------------------------------------------------------------------
 
-    def answer(self, message: bytes) -> bytes:
-        """A decider's signed questions -> the signed answers, owed their end. Look-ups are durable before it leaves."""
+    def answer(self, message: bytes, by: str | None = None) -> bytes:
+        """A decider's signed questions -> the signed answers, owed their end. Look-ups are durable before it leaves.
+
+        `by` as for `receive`: nobody asks in another's name, also not with a message that it overheard.
+        """
         oin, payload = questions.opened(message, "questions", self._keys())
+        own_word(oin, by)
         asker = self.chain.organisation_by_oin(oin)
         try:
             asked = msgspec.json.decode(payload, type=list[Question])

@@ -17,7 +17,8 @@ import msgspec
 import pytest
 
 from keersluis.chain import Chain, load_chain
-from keersluis.errors import KeersluisError, Unavailable
+from keersluis.errors import Incorrect, KeersluisError, Unavailable, Untrusted
+from keersluis.exchange.wire import Wire, open_wire
 from keersluis.identity import KeyRing
 from keersluis.simulation.compare import look
 from keersluis.simulation.conductor import Nodes
@@ -160,12 +161,40 @@ def test_P2_a_late_fact_comes_to_the_desk_with_its_reason(nodes: Nodes) -> None:
     assert revisit["because_nl"] != revisit["because_en"]
 
 
-def test_closed_and_metered_answer_503_and_429_with_problem_json(nodes: Nodes) -> None:
+def test_what_is_not_a_question_is_400_with_problem_json_at_the_door_for_peers(nodes: Nodes) -> None:
     order(nodes, "justid", "closed", "in")
-    questions = nodes.addresses["justid"] + "/v0/vragen"
-    refused = httpx.post(questions, content=b"{}")
-    assert refused.status_code == 400
-    assert refused.headers["content-type"].startswith("application/problem+json")
+    wire = open_wire(nodes.chain, nodes.home, "justis")
+    with pytest.raises(Incorrect) as refused:
+        wire.send("justid", "/v0/vragen", b"{}")
+    wire.close()
+    assert refused.value.code == "exchange.unreadable"
+
+
+def test_nobody_is_a_peer_without_a_certificate(nodes: Nodes) -> None:
+    """The port for this machine takes no word of another organisation; the door takes no command."""
+    here = httpx.post(nodes.addresses["justid"] + "/v0/uitwisseling/partijen", content=b'{"batches": []}')
+    assert (here.status_code, here.json()["code"]) == (403, "link.no-certificate")
+    assert here.headers["content-type"].startswith("application/problem+json")
+    with pytest.raises(httpx.HTTPError):
+        httpx.post(nodes.peers["justid"] + "/v0/uitwisseling/partijen", content=b'{"batches": []}', verify=False)
+    wire = open_wire(nodes.chain, nodes.home, "om")
+    with pytest.raises(KeersluisError) as refused:
+        wire.send("justid", "/v0/poorten", b"{}")
+    wire.close()
+    assert refused.value.code == "door.unknown"
+
+
+def test_a_certificate_speaks_for_its_own_organisation_alone(nodes: Nodes) -> None:
+    """A good certificate of one member, and a connection meant for another."""
+    wire = open_wire(nodes.chain, nodes.home, "om")
+    ours = Wire(
+        {"justis": nodes.peers["justid"]}, tls=wire.tls, oins={"justis": nodes.chain.organisations["justis"].oin}
+    )
+    with pytest.raises(Untrusted) as refused:
+        ours.send("justis", "/v0/vragen", b"{}")
+    ours.close()
+    wire.close()
+    assert refused.value.code == "link.other-organisation"
 
 
 def test_bad_input_is_a_problem_with_all_faults_and_changes_nothing(nodes: Nodes) -> None:

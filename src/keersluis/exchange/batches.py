@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from keersluis.errors import Conflict, Incorrect, Untrusted
+from keersluis.errors import Conflict, Forbidden, Incorrect, Untrusted
 from keersluis.merkle import Frontier, leaf_hash
 from keersluis.times import Instant, format_instant, parse_instant
 from keersluis.watermarks import Checkpoint
@@ -86,6 +86,18 @@ def decode(body: bytes, what: type[T]) -> T:
         raise Incorrect(
             "exchange.unreadable", expected=f"a {what.__name__.lower()} (docs/formats.md)", got=str(error)
         ) from None
+
+
+def owner_of(batch: Batch) -> str:
+    """The OIN in whose name a batch speaks, as its first line says; whether it does, its signature shows (step 10)."""
+    return batch.checkpoint.partition("/")[0]
+
+
+def own_word(oin: str, by: str | None) -> None:
+    """Over a connection with a certificate an organisation speaks for itself alone: a parcel or question that was
+    overheard cannot be shown again by another. Raises Forbidden `link.not-its-own`."""
+    if by is not None and oin != by:
+        raise Forbidden("link.not-its-own", expected=f"what {by} says itself", got=f"what {oin[:40]} says")
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,18 +3,42 @@
 from __future__ import annotations
 
 import socket
+import ssl
 import threading
 from collections.abc import Iterable
 from contextlib import suppress
-from typing import Any
+from typing import Any, NamedTuple
 
 import httpcore
+
+from keersluis.certificates import Contexts, oin_of
+from keersluis.errors import Untrusted
 
 SOCKET_OPTION = Any
 """What httpcore passes on to `setsockopt`."""
 
 CONNECT_WITHIN = 2.0
 """Seconds to reach a peer."""
+
+MOST = 24
+"""Connections to one peer: fewer than its door takes (`web/door.py`)."""
+
+
+_NOBODY = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+"""Trusts nobody: what an https address meets where no certificates were given."""
+
+
+class Secured(NamedTuple):
+    """How a line is secured: with which certificates, and whose OIN the other side must show."""
+
+    contexts: Contexts
+    oin: str
+
+    def check(self, stream: httpcore.NetworkStream) -> None:
+        """Raises Untrusted `link.other-organisation`: a good certificate, but not that of whom we meant to call."""
+        oin = oin_of(stream.get_extra_info("ssl_object").getpeercert(True))
+        if oin != self.oin:
+            raise Untrusted("link.other-organisation", expected=f"the certificate of {self.oin}", got=f"that of {oin}")
 
 
 class _Call:
@@ -41,11 +65,11 @@ class _Call:
 class Line:
     """Requests to one peer over connections that are kept. Safe to use from many threads."""
 
-    def __init__(self, address: str, *, timeout: float, most: int = 64) -> None:
-        self.address = address
+    def __init__(self, address: str, *, timeout: float, secured: Secured | None = None) -> None:
+        self.address, self.secured = address, secured
         self._timeout = {"connect": CONNECT_WITHIN, "read": timeout, "write": timeout, "pool": timeout}
         self._pool = httpcore.ConnectionPool(
-            max_connections=most, keepalive_expiry=30.0, network_backend=_Backend(self)
+            ssl_context=_NOBODY, max_connections=MOST, keepalive_expiry=30.0, network_backend=_Backend(self)
         )
         self._lock = threading.Lock()
         self._under_way: set[_Call] = set()
@@ -101,8 +125,18 @@ class _Stream(httpcore.NetworkStream):
         self._inner.close()
 
     def start_tls(self, ssl_context: Any, server_hostname: str | None = None, timeout: float | None = None) -> _Stream:
+        """With our certificate; before a byte is sent, the other side's says who it is."""
         self._line.holds(self)
-        return _Stream(self._inner.start_tls(ssl_context, server_hostname, timeout), self._line)
+        secured = self._line.secured
+        if secured is None:
+            return _Stream(self._inner.start_tls(ssl_context, server_hostname, timeout), self._line)
+        stream = self._inner.start_tls(secured.contexts.client(), server_hostname, timeout)
+        try:
+            secured.check(stream)
+        except BaseException:
+            stream.close()
+            raise
+        return _Stream(stream, self._line)
 
     def get_extra_info(self, info: str) -> Any:
         return self._inner.get_extra_info(info)

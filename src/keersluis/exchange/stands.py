@@ -19,7 +19,7 @@ from keersluis.chain import Kind
 from keersluis.context import Context
 from keersluis.errors import Forbidden, Incorrect, Untrusted
 from keersluis.exchange import _store, _store_epochs, gatekeeper, outbox, questions
-from keersluis.exchange.batches import BATCH_BYTES, BATCH_EVENTS
+from keersluis.exchange.batches import BATCH_BYTES, BATCH_EVENTS, own_word
 from keersluis.exchange.epochs import (
     FRESH,
     Agrees,
@@ -69,10 +69,11 @@ def digest(message: bytes) -> str:
 # -- the partner's side ------------------------------------------------------------------------------------------
 
 
-def stands(tx: Connection, ctx: Context, message: bytes, now: Instant) -> bytes:
+def stands(tx: Connection, ctx: Context, message: bytes, now: Instant, by: str | None = None) -> bytes:
     """What we hold of the asker's own streams, signed. Kinds whose gate is closed are named, and nothing is said of
     them (P4). Raises Untrusted, Forbidden `restore.stale` or `restore.not-for-us`."""
     oin, payload = questions.opened(message, "stands-asked", ctx.keyring.at(now))
+    own_word(oin, by)
     asked = read(payload, Asked)
     _check_fresh(ctx, asked.to, asked.at, now)
     source = ctx.chain.organisation_by_oin(oin).key
@@ -90,12 +91,13 @@ def _stand(tx: Connection, row: Any, asked: Asked) -> Stand:
     return Stand(row.origin, row.size, row.receipt, roots)
 
 
-def give_back(tx: Connection, ctx: Context, message: bytes, now: Instant) -> bytes:
+def give_back(tx: Connection, ctx: Context, message: bytes, now: Instant, by: str | None = None) -> bytes:
     """Events of a stream to its own source, and to nobody else. The gate counts: nothing crosses a closed one (P4).
 
     Raises Untrusted, Forbidden `restore.not-yours`, `restore.stale` or `restore.not-for-us`, Unavailable `gate.*`.
     """
     oin, payload = questions.opened(message, "events-wanted", ctx.keyring.at(now))
+    own_word(oin, by)
     wanted = read(payload, Wanted)
     _check_fresh(ctx, wanted.to, wanted.at, now)
     row = _store.in_stream(tx, wanted.origin)

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
+from urllib.parse import urlsplit
 
 import httpcore
 import msgspec
 
+from keersluis.certificates import Contexts, credentials_of
+from keersluis.chain import Chain
 from keersluis.errors import Conflict, Fault, Forbidden, Incorrect, KeersluisError, Unavailable, Untrusted
-from keersluis.exchange.lines import Line
+from keersluis.exchange.lines import Line, Secured
 
 _FAMILIES: dict[int, type[KeersluisError]] = {
     400: Incorrect,
     403: Forbidden,
     409: Conflict,
+    413: Incorrect,
     422: Untrusted,
     429: Unavailable,
     503: Unavailable,
@@ -26,24 +30,80 @@ _KNOWN = {"code", "expected", "got", "mend", "where"}
 _NUMBERS = {"retry_after", "allowed", "next"}
 
 
-def read_addresses(path: Path) -> dict[str, str]:
-    """A file of organisation key -> base URL. Raises Incorrect `link.addresses`."""
+class Listens(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Where one organisation's node listens: `local` (plain, for this machine) and `peer` (TLS, for other
+    organisations) are base URLs. `listen` is host:port of the interface for `peer`, where they differ."""
+
+    local: str | None = None
+    peer: str | None = None
+    listen: str | None = None
+
+
+def read_listens(path: Path) -> dict[str, Listens]:
+    """A file of organisation key -> where it listens; one URL stands for both. Raises Incorrect `link.addresses`."""
     try:
-        return msgspec.json.decode(path.read_bytes(), type=dict[str, str])
+        told = msgspec.json.decode(path.read_bytes(), type=dict[str, str | Listens])
     except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as error:
-        expected = "a JSON object with a base URL for each organisation"
+        expected = "a JSON object with a base URL, or `local` and `peer` URLs, for each organisation"
         raise Incorrect("link.addresses", expected=expected, got=str(error), where=str(path)) from None
+    return {key: Listens(each, each) if isinstance(each, str) else each for key, each in told.items()}
+
+
+def read_addresses(path: Path, side: Literal["local", "peer"] = "local") -> dict[str, str]:
+    """Organisation key -> base URL for this machine's own commands (`local`) or for other organisations (`peer`).
+
+    Raises Incorrect `link.addresses`.
+    """
+    listens = read_listens(path)
+    return {key: url for key, each in listens.items() if (url := each.local if side == "local" else each.peer)}
+
+
+def open_wire(chain: Chain, home: Path, organisation: str) -> Wire:
+    """The links of `organisation` to its peers, as the files of its home say (`certificates.credentials_of`).
+
+    Raises Incorrect `link.plain` for a peer that would be reached over a network without TLS.
+    """
+    path = home / "addresses.json"
+    addresses = read_addresses(path, "peer") if path.exists() else {}
+    for address in addresses.values():
+        _check_secured(address, str(path))
+    credentials = credentials_of(home, organisation)
+    oins = {key: each.oin for key, each in chain.organisations.items()}
+    return Wire(addresses, tls=Contexts(credentials) if credentials else None, oins=oins)
+
+
+def _check_secured(address: str, where: str) -> None:
+    url = urlsplit(address)
+    host = url.hostname or ""
+    if url.scheme != "https" and not (host == "localhost" or host == "::1" or host.startswith("127.")):
+        expected = "an https URL, or one of this machine"
+        raise Incorrect("link.plain", expected=expected, got=address, mend="bring a certificate", where=where)
 
 
 class Wire:
-    """HTTP links to the peers at `addresses` (organisation key -> base URL). Safe to use from many threads."""
+    """HTTP links to the peers at `addresses` (organisation key -> base URL). Safe to use from many threads.
 
-    def __init__(self, addresses: Mapping[str, str], *, timeout: float = 60.0) -> None:
-        self.addresses = dict(addresses)
-        self._lines = {peer: Line(address, timeout=timeout) for peer, address in self.addresses.items()}
+    Over https with `tls`, and each peer must show the certificate of the organisation that was meant (`oins`).
+    """
+
+    def __init__(
+        self,
+        addresses: Mapping[str, str],
+        *,
+        timeout: float = 60.0,
+        tls: Contexts | None = None,
+        oins: Mapping[str, str] | None = None,
+    ) -> None:
+        self.addresses, self.tls = dict(addresses), tls
+        oins = oins or {}
+        self._lines = {
+            peer: Line(address, timeout=timeout, secured=Secured(tls, oins.get(peer, "")) if tls else None)
+            for peer, address in self.addresses.items()
+        }
 
     def send(self, peer: str, path: str, body: bytes) -> bytes:
-        """POST `body`; raises the peer's own problem, or Unavailable `link.unreachable`."""
+        """POST `body`; raises the peer's own problem, Unavailable `link.unreachable`, or Untrusted
+        `link.other-organisation` when somebody else answers there."""
         return self._request("POST", peer, path, body)
 
     def get(self, peer: str, path: str) -> bytes:
@@ -66,7 +126,7 @@ class Wire:
         try:
             response = line.request(method, path, _HEADERS, body)
         except (*_UNREACHABLE, OSError) as error:
-            raise unreachable(peer, type(error).__name__) from None
+            raise unreachable(peer, f"{type(error).__name__} {error}".strip()[:200]) from None
         if response.status >= 300:
             raise problem(response.status, response.content)
         return response.content

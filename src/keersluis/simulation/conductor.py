@@ -6,7 +6,6 @@ sources send, the deciders ask, and the register says what became complete.
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
@@ -20,9 +19,11 @@ from typing import Any
 
 import msgspec
 
+from keersluis.certificates import Wanted, make_certificates
 from keersluis.chain import Chain
 from keersluis.errors import Conflict, Fault, KeersluisError, Unavailable
-from keersluis.exchange.wire import Wire, read_addresses
+from keersluis.exchange.wire import Listens, Wire, read_listens
+from keersluis.identity import write_whole
 from keersluis.service import make_home
 from keersluis.simulation.feed import Ask, Counts, Feed, GateOrder, Item, Publish, Waiting
 from keersluis.storage import cannot_write
@@ -42,12 +43,19 @@ START_WITHIN = 60.0
 class Nodes:
     """The processes of a chain, started here and ended here, by their process ids."""
 
-    def __init__(self, chain: Chain, home: Path, start: Instant | None, only: Sequence[str] = ()) -> None:
+    def __init__(
+        self, chain: Chain, home: Path, start: Instant | None, only: Sequence[str] = (), *, tls: bool = True
+    ) -> None:
         self.chain, self.home = chain, home
         self.keys = [each.key for each in chain.nodes if not only or each.key in only]
         make_home(chain, home)
         self.clock = FileClock(home / "clock", start) if start is not None else None
-        self.addresses = _addresses(chain, home)
+        if tls:
+            wanted = {me.key: Wanted(me.oin, me.name.get("nl", me.key)) for me in chain.nodes}
+            make_certificates(home, wanted)
+        listens = _listens(chain, home, tls=tls)
+        self.addresses = {key: each.local for key, each in listens.items() if each.local}
+        self.peers = {key: each.peer for key, each in listens.items() if each.peer}
         self.wire = Wire(self.addresses, timeout=600.0)
         self._peak: dict[int, int] = {}
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
@@ -146,18 +154,26 @@ class Nodes:
         self.wire.close()
 
 
-def _addresses(chain: Chain, home: Path) -> dict[str, str]:
-    """Where each node listens; chosen once and kept in the home."""
+def _listens(chain: Chain, home: Path, *, tls: bool) -> dict[str, Listens]:
+    """Where each node listens, for this machine and for the others; chosen once and kept in the home."""
     path = home / "addresses.json"
-    addresses = read_addresses(path) if path.exists() else {}
-    new = [me.key for me in chain.nodes if me.key not in addresses]
+    known = read_listens(path) if path.exists() else {}
+    listens = {key: known.get(key, Listens()) for key in dict.fromkeys([*known, *(me.key for me in chain.nodes)])}
+    ports = _free_ports(2 * len(listens))
+    for key, each in listens.items():
+        local = each.local or f"http://127.0.0.1:{next(ports)}"
+        peer = each.peer if each.peer and each.peer.startswith("https:") == tls else None
+        listens[key] = Listens(local, peer or (f"https://127.0.0.1:{next(ports)}" if tls else local), each.listen)
+    if listens != known:
+        write_whole(path, msgspec.json.format(msgspec.json.encode(listens), indent=2) + b"\n")
+    return listens
+
+
+def _free_ports(number: int) -> Iterator[int]:
     ports: set[int] = set()
-    while len(ports) < len(new):
+    while len(ports) < number:
         ports.add(free_port())
-    if new:
-        addresses |= {key: f"http://127.0.0.1:{port}" for key, port in zip(new, sorted(ports), strict=True)}
-        path.write_text(json.dumps(addresses, indent=2))
-    return addresses
+    return iter(sorted(ports))
 
 
 def _peak_kib(pid: int) -> int:

@@ -21,6 +21,7 @@ from keersluis.service import Node
 from keersluis.times import parse_instant
 from keersluis.web.api_recovery import recovery_handlers
 from keersluis.web.bodies import HEADERS, read_as, said
+from keersluis.web.peers import peer_of
 from keersluis.web.problems import Problems
 
 T = TypeVar("T")
@@ -126,8 +127,8 @@ def exchange_handlers(node: Node) -> Sequence[HTTPRouteHandler]:
 
     @post("/uitwisseling/partijen", status_code=200, summary="Receive batches of a peer's streams")
     async def receive(request: Request[Any, Any, Any]) -> Response[bytes]:
-        body = await request.body()
-        return said(await _off(lambda: node.receive(body)))
+        body, oin = await request.body(), peer_of(request.scope)
+        return said(await _off(lambda: node.receive(body, oin)))
 
     @post("/uitwisseling/_verzend", status_code=200, summary="Send what waits, and a heartbeat, now")
     async def pump() -> Response[bytes]:
@@ -161,8 +162,8 @@ def answer_handlers(node: Node) -> Sequence[HTTPRouteHandler]:
 
     @post("/vragen", status_code=200, summary="Answer a decider's signed questions")
     async def answer(request: Request[Any, Any, Any]) -> Response[bytes]:
-        body = await request.body()
-        return said(await _off(lambda: node.answer(body)))
+        body, oin = await request.body(), peer_of(request.scope)
+        return said(await _off(lambda: node.answer(body, oin)))
 
     @post("/personen/_zoek", status_code=200, summary="Look a person up, with time travel")
     async def look_up(request: Request[Any, Any, Any]) -> Response[bytes]:

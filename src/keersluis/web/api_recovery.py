@@ -14,6 +14,7 @@ from litestar.handlers import HTTPRouteHandler
 from keersluis import restoring
 from keersluis.service import Node
 from keersluis.web.bodies import read_as, said
+from keersluis.web.peers import peer_of
 
 T = TypeVar("T")
 
@@ -68,13 +69,13 @@ def recovery_handlers(node: Node) -> Sequence[HTTPRouteHandler]:
 
     @post("/uitwisseling/standen", status_code=200, summary="Tell a source what is held here of its streams")
     async def stands(request: Request[Any, Any, Any]) -> Response[bytes]:
-        body = await request.body()
-        return said(await off(lambda: restoring.tell(node, body)))
+        body, oin = await request.body(), peer_of(request.scope)
+        return said(await off(lambda: restoring.tell(node, body, oin)))
 
     @post("/uitwisseling/teruggave", status_code=200, summary="Give a source its own lost events back")
     async def give_back(request: Request[Any, Any, Any]) -> Response[bytes]:
-        body = await request.body()
-        return said(await off(lambda: restoring.give_back(node, body)))
+        body, oin = await request.body(), peer_of(request.scope)
+        return said(await off(lambda: restoring.give_back(node, body, oin)))
 
     @get("/herstel", summary="What of a restored backup is unfinished")
     async def state() -> Response[bytes]:

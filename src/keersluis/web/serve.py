@@ -1,4 +1,5 @@
-"""Serves an application on a loopback port inside this process, until it is told to stop."""
+"""Serves an application on a loopback port inside this process, until it is told to stop: for this machine only.
+Other organisations come by `door.py`."""
 
 from __future__ import annotations
 
