@@ -26,8 +26,8 @@ ROOMS = ("timeline", "exchange", "register", "decisions", "recovery", "investiga
 
 _PURE = {
     "": "errors times merkle watermarks",
-    "timeline": "model findings lines heads audit texts verdicts",
-    "exchange": "envelope gates batches epochs quota",
+    "timeline": "model findings lines heads audit texts texts_completeness verdicts",
+    "exchange": "envelope gates batches epochs lags quota",
     "register": "facts intake answers ends lookups",
     "decisions": "model policies settle reasons derivations evidence",
     "simulation": "acts drawing population feed",

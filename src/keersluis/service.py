@@ -18,7 +18,8 @@ from keersluis.chain import Chain, Kind, Organisation
 from keersluis.context import Context
 from keersluis.decisions import desk as decisions
 from keersluis.errors import Fault, Incorrect, KeersluisError, Untrusted
-from keersluis.exchange import gatekeeper, inbox, outbox, questions, succession
+from keersluis.exchange import gatekeeper, inbox, lagging, outbox, questions, succession
+from keersluis.exchange import intake as entry
 from keersluis.exchange.batches import Batch, Outcome, Outcomes, Parcel, Receipt, decode, encode, own_word, owner_of
 from keersluis.exchange.envelope import Received
 from keersluis.exchange.gates import GateOrder, Way
@@ -91,7 +92,7 @@ class Node:
 
     def register_waiting(self, items: Sequence[tuple[str, str, str, str]]) -> int:
         """Acts known to wait for entry: (kind, event id, occurred, channel)."""
-        return self.store.write(lambda tx: outbox.register_waiting(tx, self.ctx, items, self.clock.now()))
+        return self.store.write(lambda tx: entry.register_waiting(tx, self.ctx, items, self.clock.now()))
 
     def state_counts(self, stated: Sequence[tuple[str, Instant, int]]) -> None:
         """What the organisation's own system of record counts: (kind, through source time, how many)."""
@@ -301,7 +302,15 @@ def open_node(
     return node
 
 
-MIGRATIONS = [log.MIGRATIONS, outbox.MIGRATIONS, register.MIGRATIONS, decisions.MIGRATIONS, succession.MIGRATIONS]
+MIGRATIONS = [
+    log.MIGRATIONS,
+    outbox.MIGRATIONS,
+    lagging.MIGRATIONS,
+    entry.MIGRATIONS,
+    register.MIGRATIONS,
+    decisions.MIGRATIONS,
+    succession.MIGRATIONS,
+]
 
 
 def make_home(chain: Chain, home: Path) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from keersluis.decisions import desk as decisions
-from keersluis.exchange import overview
+from keersluis.exchange import completeness_view, overview
 from keersluis.register import desk as register
 from keersluis.service import Node
 from keersluis.timeline import Entry, log, texts
@@ -36,6 +36,7 @@ def of(node: Node) -> dict[str, Any]:
             "links": overview.links(tx, node.ctx),
             "quarantine": overview.quarantine(tx),
             "breaches": overview.breaches(tx),
+            "breach_summary": completeness_view.breach_summary(tx),
             "timeline": {"size": log.size(tx), "entries": _latest(node, tx)},
             **_rooms(node, tx),
         }

@@ -23,6 +23,7 @@ COMMANDS = {
     "up": "Run the organisations of a chain folder, on the real clock.",
     "status": "Until when each source is complete, what is open, what waits.",
     "gate": "Close, meter or open a gate, and see the orders in force.",
+    "intake": "What waits to be entered: paper, mailboxes, systems that are down.",
     "publish": "Feed events to a node, each exactly once.",
     "register": "Look up facts as they held, and as they were known.",
     "decide": "Take decisions on answers of the register.",

@@ -25,11 +25,11 @@ def command(
     """Feed events to a node, each exactly once: what was accepted before is not accepted twice."""
     target = Target(directory, organisation)
     events = _checked(file, target)
-    accepted: list[dict[str, object]] = []
+    taken: list[dict[str, object]] = []
     for batch in _batches([] if check else events):
-        accepted += _publish(target, batch)
-    twice = sum(bool(each["duplicate"]) for each in accepted)
-    told = {"read": len(events), "accepted": len(accepted) - twice, "before": twice, "durable": not check}
+        taken += accepted(target, batch)
+    twice = sum(bool(each["duplicate"]) for each in taken)
+    told = {"read": len(events), "accepted": len(taken) - twice, "before": twice, "durable": not check}
     sentence = (
         f"{len(events):,} events are in order, nothing was published."
         if check
@@ -63,7 +63,8 @@ def _batches(events: list[bytes]) -> Iterator[list[bytes]]:
     return (events[first : first + AT_ONCE] for first in range(0, len(events), AT_ONCE))
 
 
-def _publish(target: Target, batch: list[bytes]) -> list[dict[str, object]]:
+def accepted(target: Target, batch: list[bytes]) -> list[dict[str, object]]:
+    """Steps 1-6 for a batch, over the API or on the store of a node that does not run."""
     import msgspec
 
     try:

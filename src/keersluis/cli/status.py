@@ -10,6 +10,7 @@ import typer
 from keersluis.cli.output import AsJson, emit
 from keersluis.cli.target import Target, is_down
 from keersluis.errors import Unavailable
+from keersluis.words import translator
 
 
 def command(
@@ -49,9 +50,30 @@ def _lines(told: dict[str, Any]) -> list[str]:
     for stream in told["streams"]:
         for peer in stream["peers"]:
             waits = f"{peer['backlog']:,} wait" if peer["backlog"] else "nothing waits"
-            paper = f", {stream['waiting']:,} on paper" if stream["waiting"] else ""
+            paper = f", {stream['waiting']:,} not entered" if stream["waiting"] else ""
             lines.append(f"  {stream['kind']:34} to {peer['peer']:10} {peer['state']:8} {waits}{paper}")
+    lines += _completeness(told)
     counts = told["decisions"]
     if counts["total"]:
         lines.append("  decisions: " + ", ".join(f"{counts[name]:,} {name}" for name in counts))
     return lines
+
+
+def _completeness(told: dict[str, Any]) -> list[str]:
+    """What is wrong with the promises: entry that takes too long, and promises that were broken."""
+    lines = [
+        f"  {each['kind']:34} entry takes {_span(each['lag']['measured_seconds'])} "
+        f"({each['lag']['samples']:,} acts), declared {_span(each['lag']['declared_seconds'])}: promises wait for it"
+        for each in told["streams"]
+        if each["lag"]["exceeded"]
+    ]
+    lines += [
+        f"  {each['kind']:34} {each['source']} broke its promise for {each['count']:,} acts, "
+        f"delays up to {_span(each['longest_delay_seconds'])}, the last at {each['last']}"
+        for each in told["breach_summary"]
+    ]
+    return lines
+
+
+def _span(seconds: int) -> str:
+    return translator("en").duration(seconds * 1_000_000)

@@ -324,12 +324,6 @@ def end_waiting(tx: Connection, kind: str, ids: Sequence[str]) -> None:
         tx.execute(sa.delete(waiting).where(waiting.c.kind == kind, waiting.c.event_id.in_(ids[i : i + CHUNK])))
 
 
-def waiting_by_kind(tx: Connection) -> dict[str, AnyRow]:
-    """Per kind: `n` acts waiting, the `oldest` of them."""
-    query = sa.select(waiting.c.kind, sa.func.count().label("n"), sa.func.min(waiting.c.occurred_start).label("oldest"))
-    return {row.kind: row for row in tx.execute(query.group_by(waiting.c.kind))}
-
-
 def put_counts(tx: Connection, kind: str, through: Instant, count: int) -> None:
     """The latest statement of the source's own system of record."""
     upsert(tx, counts, [{"kind": kind, "through": through, "stated": count}], key=["kind"])
@@ -436,3 +430,17 @@ def all_breaches(tx: Connection, limit: int) -> Sequence[AnyRow]:
         in_streams, in_streams.c.stream == breaches.c.stream
     )
     return tx.execute(query.order_by(breaches.c.at.desc(), breaches.c.position.desc()).limit(limit)).all()
+
+
+def breaches_by_stream(tx: Connection) -> Sequence[AnyRow]:
+    """Per source and kind: `n` broken promises, the longest `delay` from act to arrival, most `short`, `last`."""
+    b = breaches.c
+    query = sa.select(
+        in_streams.c.source,
+        in_streams.c.kind,
+        sa.func.count().label("n"),
+        sa.func.max(b.at - b.occurred_end).label("delay"),
+        sa.func.max(b.watermark - b.occurred_end).label("short"),
+        sa.func.max(b.at).label("last"),
+    ).join(in_streams, in_streams.c.stream == b.stream)
+    return tx.execute(query.group_by(in_streams.c.source, in_streams.c.kind).order_by(in_streams.c.kind)).all()

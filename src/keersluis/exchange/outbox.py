@@ -14,14 +14,15 @@ from sqlalchemy import Connection
 from keersluis.chain import Kind
 from keersluis.context import Context
 from keersluis.errors import Conflict, Incorrect, KeersluisError, Untrusted
-from keersluis.exchange import _store, _store_epochs
+from keersluis.exchange import _store, _store_epochs, intake, lagging
 from keersluis.exchange.batches import Counts, Receipt
 from keersluis.exchange.envelope import Submitted, stamp, submitted
 from keersluis.exchange.gates import standing
+from keersluis.exchange.intake import register_waiting as register_waiting
 from keersluis.merkle import Frontier, leaf_hash
 from keersluis.signing import sign_note, verify_note
 from keersluis.timeline import log
-from keersluis.times import Instant, format_instant, parse_when
+from keersluis.times import Instant, format_instant
 from keersluis.watermarks import NOTHING_PROMISED, Checkpoint, partial_promise, promise, stream_origin
 
 MIGRATIONS = _store.MIGRATIONS
@@ -131,7 +132,8 @@ def append(tx: Connection, ctx: Context, kind: Kind, events: list[Submitted], no
         keys.append((event.key, event.digest, row.stream, position))
     ctx.step(3)
     _store.add_out_events(tx, rows, keys)
-    _store.end_waiting(tx, kind.path, [event.id for event in events])
+    waited = intake.end_waiting(tx, kind.path, [event.id for event in events])
+    lagging.note(tx, kind, events, source_time, waited=waited, promised=row.complete_through)
     frontier = Frontier.from_bytes(row.frontier).extend(leaves)
     _store.update_out_stream(
         tx, row.stream, size=row.size + len(events), frontier=frontier.to_bytes(), source_time=source_time
@@ -171,32 +173,6 @@ def stream_row(tx: Connection, ctx: Context, kind: Kind) -> Any:
     return row
 
 
-def register_waiting(tx: Connection, ctx: Context, items: Iterable[tuple[str, str, str, str]], now: Instant) -> int:
-    """Acts known to wait for entry: (kind, event id, occurred, channel). They hold back the promise of their kind.
-
-    Returns how many were registered. Raises Incorrect `intake.foreign-kind`.
-    """
-    rows = []
-    for kind, event_id, occurred, channel in items:
-        leaf = ctx.chain.kinds.get(kind)
-        if leaf is None or leaf.source != ctx.me.key:
-            raise Incorrect(
-                "intake.foreign-kind", expected=f"a kind of which {ctx.me.key} is the source", got=repr(kind)
-            )
-        when = parse_when(occurred, ctx.chain.timezone)
-        rows.append({"kind": kind, "event_id": event_id, "occurred_start": when.start, "channel": channel, "at": now})
-    if rows:
-        _store.add_waiting(tx, rows)
-        log.append(
-            tx,
-            at=now,
-            room="exchange",
-            kind="intake.waiting",
-            body={"count": len(rows), "kinds": sorted({r["kind"] for r in rows})},
-        )
-    return len(rows)
-
-
 def state_counts(tx: Connection, ctx: Context, stated: Iterable[tuple[str, Instant, int]]) -> None:
     """The source's own system of record says how many acts of a kind it holds entered through a source time.
 
@@ -215,23 +191,24 @@ def make_promises(tx: Connection, ctx: Context, now: Instant) -> list[Promised]:
 
     Accepting and promising exclude each other here, so "everything entered up to now is among them" is mechanical:
     what is accepted after this gets a later source time. A promise that nobody heard, behind a closed gate, binds
-    nobody: where an older act turns out to wait, none is made for it after all (P2).
+    nobody: where an older act turns out to wait, none is made for it after all (P2). Nor does one move back when entry
+    turns out to take longer than was declared: what everybody was told stands.
     """
-    waiting = _store.waiting_by_kind(tx)
+    waiting = intake.held_back(tx)
     stated = _store.stated_counts(tx)
     told = {(row.stream, row.peer): row.promised for row in _store.out_peers_of(tx)}
     rows = {row.kind: row for row in _store.all_out_streams(tx)}
     behind = _store_epochs.behind_streams(tx)  # a number that left before the restore would be given twice
     promises, moved = _unfinished(tx, ctx), []
-    for kind in sorted(
-        (k for k in ctx.chain.kinds.values() if k.source == ctx.me.key), key=lambda k: (k.drain, k.path)
-    ):
+    ours = sorted((k for k in ctx.chain.kinds.values() if k.source == ctx.me.key), key=lambda k: (k.drain, k.path))
+    lags = lagging.binding(tx, ours, now)
+    for kind in ours:
         row = rows.get(kind.path) or stream_row(tx, ctx, kind)
         if row.stream in behind:
             continue
-        oldest = waiting[kind.path].oldest if kind.path in waiting else None
+        oldest = waiting[kind.path][1] if kind.path in waiting else None
         everybody = min((told.get((row.stream, each), NOTHING_PROMISED) for each in kind.receivers), default=0)
-        through = promise(now, kind.lag, oldest, everybody)
+        through = promise(now, lags[kind.path], oldest, everybody)
         moved.append({"s": row.stream, "complete_through": through, "source_time": max(row.source_time, now + 1)})
         counts = _counts_note(ctx, kind, row.origin, stated.get(kind.path))
         frontier = Frontier.from_bytes(row.frontier)

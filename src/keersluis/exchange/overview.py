@@ -8,9 +8,10 @@ from typing import Any
 from sqlalchemy import Connection
 
 from keersluis.context import Context
-from keersluis.exchange import _store, gatekeeper
+from keersluis.exchange import _store, gatekeeper, intake, lagging
 from keersluis.exchange.gates import standing
-from keersluis.times import Instant, format_instant
+from keersluis.exchange.lags import NOTHING_MEASURED, Measured
+from keersluis.times import SECOND, Instant, format_instant
 from keersluis.words import translator
 
 SILENT_AFTER = 2
@@ -58,7 +59,7 @@ def _sentence(stopped: dict[str, Any], language: str) -> str:
 
 def own_streams(tx: Connection, ctx: Context) -> list[dict[str, Any]]:
     """Each stream of our own: what it promises, what holds the promise back, how far each receiver is."""
-    waiting = _store.waiting_by_kind(tx)
+    waiting, measured = intake.held_back(tx), lagging.shown(tx)
     orders = _store.orders(tx)
     peers = {(row.stream, row.peer): row for row in _store.out_peers_of(tx)}
     streams = []
@@ -70,8 +71,9 @@ def own_streams(tx: Connection, ctx: Context) -> list[dict[str, Any]]:
                 "size": row.size,
                 "complete_through": format_instant(row.complete_through),
                 "entered_through": format_instant(row.source_time),
-                "waiting": held.n if held else 0,
-                "oldest_waiting": format_instant(held.oldest) if held else None,
+                "waiting": held[0] if held else 0,
+                "oldest_waiting": format_instant(held[1]) if held else None,
+                "lag": _lag(ctx.chain.kinds[row.kind].lag, measured.get(row.kind, NOTHING_MEASURED)),
                 "peers": [
                     _towards(
                         tx, row, peer, peers.get((row.stream, peer)), standing(orders, peer, "out", row.kind).state
@@ -81,6 +83,16 @@ def own_streams(tx: Connection, ctx: Context) -> list[dict[str, Any]]:
             }
         )
     return streams
+
+
+def _lag(declared: int, found: Measured) -> dict[str, Any]:
+    """Usual time from act to entry: as declared, and as measured over the last quarter."""
+    return {
+        "declared_seconds": declared // SECOND,
+        "measured_seconds": found.lag // SECOND if found.samples else None,
+        "samples": found.samples,
+        "exceeded": found.exceeds(declared),
+    }
 
 
 def _towards(tx: Connection, stream: Any, peer: str, row: Any, state: str) -> dict[str, Any]:
@@ -141,7 +153,7 @@ def quarantine(tx: Connection) -> list[dict[str, Any]]:
 
 
 def breaches(tx: Connection, limit: int = 50) -> list[dict[str, Any]]:
-    """The latest broken promises, with their source, size and delay."""
+    """The latest broken promises: how long after the act it arrived, and how far before the promise the act lies."""
     return [
         {
             "source": row.source,
@@ -150,6 +162,8 @@ def breaches(tx: Connection, limit: int = 50) -> list[dict[str, Any]]:
             "occurred": format_instant(row.occurred_end),
             "promised": format_instant(row.watermark),
             "at": format_instant(row.at),
+            "delay_seconds": (row.at - row.occurred_end) // SECOND,
+            "short_seconds": (row.watermark - row.occurred_end) // SECOND,
         }
         for row in _store.all_breaches(tx, limit)
     ]

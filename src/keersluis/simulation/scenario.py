@@ -10,6 +10,7 @@ from pathlib import Path
 
 from keersluis.chain import Chain, Kind
 from keersluis.errors import Incorrect
+from keersluis.exchange.intake import CHANNELS
 from keersluis.sections import Faults, Section, nearest, read_section
 from keersluis.simulation.drawing import Content, Flow, Mirror
 from keersluis.simulation.feed import GateOrder
@@ -244,8 +245,8 @@ class _Reader:
             row.fault("end", "a time after start", repr(row.values["end"]))
         if cut.entry[0] and cut.entry[1] and cut.entry[0] >= cut.entry[1]:
             row.fault("entry_to", "a time after entry_from", repr(row.values["entry_to"]))
-        if row.values.get("channels") == []:
-            row.fault("channels", "at least one channel", "none")
+        if not cut.channels or set(cut.channels) - set(CHANNELS):
+            row.fault("channels", f"some of {', '.join(CHANNELS)}", repr(row.values.get("channels")))
         row.done()
         return cut
 

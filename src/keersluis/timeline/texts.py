@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 from keersluis.chain import Chain
 from keersluis.errors import Incorrect
-from keersluis.timeline import texts_recovery
+from keersluis.timeline import texts_completeness, texts_recovery
 from keersluis.timeline.model import CONTRADICTED, WITNESSED, Entry, owner
 from keersluis.times import parse_instant
 from keersluis.watermarks import parse_origin
@@ -33,6 +33,7 @@ NOTABLE = frozenset(
         "hold.released",
         "key.rotated",
         *texts_recovery.NOTABLE,
+        *texts_completeness.NOTABLE,
     }
 )
 """Kinds of timeline entries that people want to know of; all others are routine traffic."""
@@ -201,17 +202,6 @@ def _broken(told: _Told) -> str:
     )
 
 
-def _waiting(told: _Told) -> str:
-    _ = told._
-    count = told.count("count", "events")
-    return _.plural(
-        "{count} act waits to be entered: {kinds}.",
-        "{count} acts wait to be entered: {kinds}.",
-        count,
-        kinds=told.kinds("kinds"),
-    )
-
-
 def _counted(told: _Told) -> str:
     _ = told._
     return _(
@@ -331,7 +321,6 @@ _SENTENCES: Mapping[str, _Sentence] = {
     "watermark.moved": _moved,
     "watermark.stopped": _stopped,
     "promise.broken": _broken,
-    "intake.waiting": _waiting,
     "counts.stated": _counted,
     "gap.declared": _gap,
     "gap.filled": _filled,
@@ -347,6 +336,7 @@ _SENTENCES: Mapping[str, _Sentence] = {
     WITNESSED: _witnessed,
     CONTRADICTED: _contradicted,
     **texts_recovery.SENTENCES,
+    **texts_completeness.SENTENCES,
 }
 
 KINDS = tuple(_SENTENCES)

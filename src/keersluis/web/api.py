@@ -19,6 +19,7 @@ from keersluis.errors import KeersluisError
 from keersluis.exchange.gates import GateOrder
 from keersluis.service import Node
 from keersluis.times import parse_instant
+from keersluis.web.api_intake import intake_handlers
 from keersluis.web.api_recovery import recovery_handlers
 from keersluis.web.bodies import HEADERS, read_as, said
 from keersluis.web.peers import peer_of
@@ -45,15 +46,6 @@ class GateRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     tempo: float | None = None
     tot: str | None = None
     bewijs: str | None = None
-
-
-class WaitingItem(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """An act that is known to wait for entry."""
-
-    soort: str
-    id: str
-    gebeurd: str
-    kanaal: str = "papier"
 
 
 class CountsStatement(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -116,7 +108,7 @@ def gate_orders(request: GateRequest, now: int) -> list[GateOrder]:
 
 
 def exchange_handlers(node: Node) -> Sequence[HTTPRouteHandler]:
-    """Publishing, the wire between nodes, gates, paper and counts."""
+    """Publishing, the wire between nodes, gates and counts."""
 
     @post("/gebeurtenissen", status_code=200, summary="Accept events (CloudEvents, one or a list)")
     async def publish(request: Request[Any, Any, Any]) -> Response[bytes]:
@@ -140,12 +132,6 @@ def exchange_handlers(node: Node) -> Sequence[HTTPRouteHandler]:
         await _off(lambda: node.order_gate(orders))
         return said({"moved": orders})
 
-    @post("/inname/wachtend", status_code=200, summary="Register acts that wait for entry")
-    async def waiting(request: Request[Any, Any, Any]) -> Response[bytes]:
-        items = read_as(await request.body(), list[WaitingItem])
-        rows = [(item.soort, item.id, item.gebeurd, item.kanaal) for item in items]
-        return said({"registered": await _off(lambda: node.register_waiting(rows))})
-
     @post("/tellingen", status_code=200, summary="State the counts of the system of record")
     async def counts(request: Request[Any, Any, Any]) -> Response[bytes]:
         stated = [
@@ -154,7 +140,7 @@ def exchange_handlers(node: Node) -> Sequence[HTTPRouteHandler]:
         await _off(lambda: node.state_counts(stated))
         return said({"stated": len(stated)})
 
-    return [publish, receive, pump, order, waiting, counts]
+    return [publish, receive, pump, order, counts]
 
 
 def answer_handlers(node: Node) -> Sequence[HTTPRouteHandler]:
@@ -229,7 +215,7 @@ def status_handlers(node: Node) -> Sequence[HTTPRouteHandler]:
 
 def api(node: Node) -> Router:
     """The whole API of one node."""
-    handlers = [*exchange_handlers(node), *recovery_handlers(node), *status_handlers(node)]
+    handlers = [*exchange_handlers(node), *intake_handlers(node), *recovery_handlers(node), *status_handlers(node)]
     if "register" in node.me.roles:
         handlers += answer_handlers(node)
     if "decider" in node.me.roles:

@@ -1,0 +1,89 @@
+"""SQL of what waits to be entered: acts known one by one (`waiting`), and mailbags. Other rooms never import it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import BigInteger, Column, Connection, Table, Text
+
+from keersluis.exchange._store import CHUNK, AnyRow, waiting
+from keersluis.storage import Migrations, upsert
+from keersluis.times import Instant
+
+metadata = sa.MetaData()
+
+mailbags = Table(
+    "mailbags",
+    metadata,
+    Column("kind", Text, primary_key=True),
+    Column("bag", Text, primary_key=True),
+    Column("acts", BigInteger, nullable=False),
+    Column("oldest_start", BigInteger, nullable=False),
+    Column("channel", Text, nullable=False),
+    Column("at", BigInteger, nullable=False),
+)
+
+MIGRATIONS = Migrations("exchange.intake", [metadata.create_all])
+
+
+def waiting_of(tx: Connection, kind: str, ids: Sequence[str]) -> dict[str, AnyRow]:
+    """Which of these acts are registered as waiting."""
+    c = waiting.c
+    found: dict[str, AnyRow] = {}
+    for i in range(0, len(ids), CHUNK):
+        query = sa.select(waiting).where(c.kind == kind, c.event_id.in_(ids[i : i + CHUNK]))
+        found |= {row.event_id: row for row in tx.execute(query)}
+    return found
+
+
+def all_waiting(tx: Connection, most: int) -> Sequence[AnyRow]:
+    """The acts that wait, oldest first."""
+    return tx.execute(sa.select(waiting).order_by(waiting.c.occurred_start, waiting.c.event_id).limit(most)).all()
+
+
+def by_channel(tx: Connection) -> Sequence[AnyRow]:
+    """Per kind and channel: `n` acts, the `oldest` of them, since when the first is `known`."""
+    c = waiting.c
+    query = sa.select(
+        c.kind,
+        c.channel,
+        sa.func.count().label("n"),
+        sa.func.min(c.occurred_start).label("oldest"),
+        sa.func.min(c.at).label("known"),
+    )
+    return tx.execute(query.group_by(c.kind, c.channel).order_by(c.kind, c.channel)).all()
+
+
+def put_mailbag(tx: Connection, row: dict[str, Any]) -> None:
+    """Register a mailbag, or say anew what is in it."""
+    upsert(tx, mailbags, [row], key=["kind", "bag"])
+
+
+def mailbag(tx: Connection, kind: str, bag: str) -> AnyRow | None:
+    """One mailbag that is not closed."""
+    return tx.execute(sa.select(mailbags).where(mailbags.c.kind == kind, mailbags.c.bag == bag)).first()
+
+
+def all_mailbags(tx: Connection) -> Sequence[AnyRow]:
+    """Every mailbag that is not closed, oldest first."""
+    return tx.execute(sa.select(mailbags).order_by(mailbags.c.oldest_start, mailbags.c.bag)).all()
+
+
+def drop_mailbag(tx: Connection, kind: str, bag: str) -> None:
+    """It is closed: nothing of it waits any longer."""
+    tx.execute(sa.delete(mailbags).where(mailbags.c.kind == kind, mailbags.c.bag == bag))
+
+
+def oldest_by_kind(tx: Connection) -> dict[str, tuple[int, Instant]]:
+    """Kind -> (how many acts wait, the oldest of them), acts known one by one and mailbags together."""
+    c = waiting.c
+    one_by_one = sa.select(c.kind, sa.func.count().label("n"), sa.func.min(c.occurred_start).label("oldest"))
+    b = mailbags.c
+    in_bags = sa.select(b.kind, sa.func.sum(b.acts).label("n"), sa.func.min(b.oldest_start).label("oldest"))
+    found: dict[str, tuple[int, Instant]] = {}
+    for row in tx.execute(sa.union_all(one_by_one.group_by(c.kind), in_bags.group_by(b.kind))):
+        n, oldest = found.get(row.kind, (0, row.oldest))
+        found[row.kind] = (n + int(row.n), min(oldest, row.oldest))
+    return found
