@@ -76,7 +76,7 @@ class Watch:
         node = self.node
         kinds = [k.path for k in node.chain.kinds.values() if k.source == node.me.key and peer in k.receivers]
         with node.store.read() as tx:
-            return frozenset(kinds) - gatekeeper.closed_kinds(tx, peer, "out", kinds)
+            return frozenset(kinds) - gatekeeper.closed_kinds(tx, peer, "out", kinds, node.clock.now())
 
 
 @dataclass

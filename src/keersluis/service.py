@@ -24,7 +24,7 @@ from keersluis.exchange.batches import Batch, Outcome, Outcomes, Parcel, Receipt
 from keersluis.exchange.envelope import Received
 from keersluis.exchange.gates import GateOrder, Way
 from keersluis.exchange.outbox import Accepted
-from keersluis.exchange.sender import Link, Sender, Sent
+from keersluis.exchange.sender import Link, Sender, Sent, cut
 from keersluis.identity import KeyRing, KeysAt, generate_key, key_path, load_key
 from keersluis.register import desk as register
 from keersluis.register import intake
@@ -115,6 +115,7 @@ class Node:
 
     def _prepare(self, tx: Connection) -> list[outbox.Promised]:
         self._unsaid = False
+        gatekeeper.note_effects(tx, self.clock.now())
         if "register" in self.me.roles:
             register.watermarks_moved(tx, self.ctx, inbox.watermarks(tx), self.clock.now())
         return outbox.make_promises(tx, self.ctx, self.clock.now())
@@ -248,14 +249,13 @@ class Node:
 
     # -- gates -------------------------------------------------------------------------------------------------
 
-    def order_gate(self, orders: Sequence[GateOrder]) -> None:
-        """Move gates; from the return on the orders stand (P4)."""
-
-        def move(tx: Connection) -> None:
-            for order in orders:
-                gatekeeper.move(tx, self.ctx, order)
-
-        self.store.write(move)
+    def order_gate(self, orders: Sequence[GateOrder]) -> list[GateOrder]:
+        """Move gates; from the return on the orders stand, and what was on its way to a closed gate is cut off (P4).
+        Returns those that changed something, as stored."""
+        moves = self.store.write(lambda tx: [gatekeeper.move(tx, self.ctx, order) for order in orders])
+        moved = [each for each in moves if each is not None]
+        cut(self.link, {each.peer for each in moved if each.cuts})
+        return moved
 
     def close(self) -> None:
         """Finish what is under way and close the store."""

@@ -10,6 +10,7 @@ import time
 
 from keersluis.errors import KeersluisError
 from keersluis.exchange.sender import Sent
+from keersluis.moves import GateWatch
 from keersluis.service import Node
 from keersluis.times import SECOND
 
@@ -22,16 +23,21 @@ and on an idle chain nobody waits."""
 CEILING = 5.0
 """The longest wait, in seconds, before what did not get through is tried again."""
 
+LOOK = 0.25
+"""Seconds between two looks at the gates (P4: within a second)."""
+
 
 class Worker:
-    """The sending threads of one node on the machine's clock."""
+    """The sending threads of one node on the machine's clock, and the one that watches its gates."""
 
     def __init__(self, node: Node) -> None:
         self.node = node
         self.heartbeat = node.chain.heartbeat / SECOND
         self._stop = threading.Event()
         self._wake = {peer: threading.Event() for peer in node.senders}
+        self._opened: set[str] = set()
         self._threads = [threading.Thread(target=self._run, args=(peer,), daemon=True) for peer in node.senders]
+        self._threads.append(threading.Thread(target=self._watch, daemon=True))
 
     def start(self) -> None:
         """Begin sending."""
@@ -49,6 +55,19 @@ class Worker:
     def _woken(self) -> None:
         for event in self._wake.values():
             event.set()
+
+    def _watch(self) -> None:
+        """Cuts off what is on its way when a gate closes, by whichever process; a gate that opens is used at once."""
+        watch = GateWatch(self.node)
+        while not self._stop.wait(LOOK):
+            try:
+                opened = watch.look() & self._wake.keys()
+            except Exception:
+                logger.exception("looking at the gates failed")
+                continue
+            self._opened |= opened
+            for peer in opened:
+                self._wake[peer].set()
 
     def _run(self, peer: str) -> None:
         failures, due = 0, 0.0
@@ -79,7 +98,8 @@ class Worker:
         while (left := deadline - time.monotonic()) > 0 and not self._stop.is_set():
             self._stop.wait(max(0.0, earliest - time.monotonic()))
             woken.clear()  # before looking: what is committed after the look wakes us again
-            if self._stop.is_set() or (sent.reached and self._news(peer, sent)):
+            if self._stop.is_set() or peer in self._opened or (sent.reached and self._news(peer, sent)):
+                self._opened.discard(peer)
                 return
             woken.wait(left)
 

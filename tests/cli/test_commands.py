@@ -144,3 +144,47 @@ def test_up_tells_faults_of_policies_too(folder: Path, capsys: pytest.CaptureFix
     policy.write_text(policy.read_text().replace("needs = [", 'needs = ["no-such-kind", '))
     assert run(["up", str(folder)]) == 2
     assert "no-such-kind" in capsys.readouterr().err
+
+
+def test_P4_close_all_closes_every_node_of_the_folder_whether_it_runs_or_not(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["gate", "close", "--all", "-d", str(folder), "--who", "crisis team", "--why", "a drill", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert {each["organisation"] for each in told} == {each.key for each in load_chain(folder).nodes}
+    assert all(len(each["moved"]) == 2 for each in told)
+    for each in told:
+        assert run(["gate", "show", "-d", str(folder), "-o", each["organisation"], "--json"]) == 0
+        shown = json.loads(capsys.readouterr().out)
+        assert {(row["direction"], row["state"], row["kind"], row["link"]) for row in shown} == {
+            ("in", "closed", "*", "*"),
+            ("out", "closed", "*", "*"),
+        }
+
+
+def test_a_gate_moves_beforehand_back_and_never_twice(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    at = ["-d", str(folder), "-o", "om", "--who", "crisis team", "--why", "a drill", "--json"]
+
+    def told(*words: str) -> dict[str, list[dict[str, object]]]:
+        assert run(["gate", *words, *at]) == 0
+        answer: dict[str, list[dict[str, object]]] = json.loads(capsys.readouterr().out)
+        return answer
+
+    assert len(told("meter", "--rate", "5", "--byte-rate", "100000", "--window", "22:00-06:00")["moved"]) == 2
+    assert told("close", "--link", "wire")["unchanged"] == 0
+    again = told("close", "--link", "wire")
+    assert (again["moved"], again["unchanged"]) == ([], 2)
+    back = told("undo", "--link", "wire")["moved"]
+    assert {(each["state"], each["link"], each["undoes"]) for each in back} == {
+        ("metered", "wire", 3),
+        ("metered", "wire", 4),
+    }
+    planned = told("close", "--from", "2125-01-01T00:00:00Z", "--direction", "in")["moved"]
+    number = str(planned[0]["number"])
+    assert run(["gate", "plan", "-d", str(folder), "-o", "om"]) == 0
+    assert "2125-01-01T00:00:00Z" in capsys.readouterr().out
+    told("call-off", number)
+    assert run(["gate", "show", "--history", "-d", str(folder), "-o", "om", "--json"]) == 0
+    became = [row["became"] for row in json.loads(capsys.readouterr().out)]
+    assert became[-1] == "called-off"
+    assert run(["gate", "call-off", number, *at]) == 2

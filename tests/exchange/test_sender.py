@@ -10,7 +10,7 @@ from exchange_harness import KIND, START, Loopback, Pair, event, make_pair
 from sqlalchemy import Connection
 
 from keersluis.errors import Incorrect, Unavailable
-from keersluis.exchange import _store, gatekeeper, outbox, overview
+from keersluis.exchange import _store, _store_gates, gatekeeper, outbox, overview
 from keersluis.exchange.batches import Outcome, Outcomes, Parcel, Receipt, decode, encode
 from keersluis.exchange.gates import GateOrder, check_order
 from keersluis.merkle import EMPTY_ROOT
@@ -89,10 +89,11 @@ def test_kinds_under_one_meter_share_its_tokens(pair: Pair) -> None:
 def test_tokens_owed_let_nothing_through(pair: Pair) -> None:
     pair.source.accept([event(i, START - HOUR) for i in range(50)])
     order(pair, "metered", rate=1.0)
-    row = {"peer": "justid", "direction": "out", "kind": "*", "tokens": -7.0, "at": pair.source.clock.now()}
+    gate = {"peer": "justid", "direction": "out", "kind": "*", "link": "*"}
+    row = gate | {"tokens": -7.0, "size": 0.0, "at": pair.source.clock.now()}
 
     def owe(tx: Connection) -> None:
-        upsert(tx, _store.gate_buckets, [row], key=["peer", "direction", "kind"])
+        upsert(tx, _store_gates.gate_meters, [row], key=list(gate))
 
     pair.source.store.write(owe)
     sent = pair.pump()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,8 +14,10 @@ from keersluis import status
 from keersluis.chain import Chain, load_chain
 from keersluis.errors import Unavailable
 from keersluis.exchange.gates import GateOrder
+from keersluis.exchange.wire import Wire
 from keersluis.service import Node, make_home, open_node
-from keersluis.times import SystemClock, format_instant
+from keersluis.timeline import log
+from keersluis.times import SECOND, SystemClock, format_instant, parse_instant
 from keersluis.worker import Worker
 
 KIND, OTHER = "prosecution-decision.serious", "prosecution-decision.other"
@@ -25,6 +28,7 @@ class Hall:
 
     def __init__(self, chain: Chain, home: Path) -> None:
         make_home(chain, home)
+        self.home = home
         self.clock = SystemClock()
         self.om = open_node(chain, "om", home, self.clock, self)
         self.register = open_node(chain, "justid", home, self.clock, self)
@@ -32,9 +36,21 @@ class Hall:
         self.before: list[Callable[[], None]] = []
         self.fault: Exception | None = None
         self.calls = 0
+        self.stuck: threading.Event | None = None
+        self.aborted = 0
+
+    def abort(self, peer: str = "*") -> int:
+        """As `Wire.abort`: the request that is under way ends."""
+        self.aborted += 1
+        if self.stuck:
+            self.stuck.set()
+        return 1
 
     def send(self, peer: str, _path: str, body: bytes) -> bytes:
         self.calls += 1
+        if self.stuck:
+            assert self.stuck.wait(20)
+            raise Unavailable("link.unreachable")
         if self.fault:
             raise self.fault
         if self.before:
@@ -132,3 +148,61 @@ def test_a_source_that_has_nothing_to_send_promises_all_the_same(hall: Hall) -> 
     hall.within(5, lambda: hall.arrived() == 1)
     before = hall.register.store.write(lambda _tx: hall.calls)
     hall.within(5, lambda: hall.calls >= before + 3)
+
+
+@pytest.mark.parametrize("process", ["the same", "another"])
+def test_P4_an_order_that_closes_ends_what_is_under_way_within_a_second(hall: Hall, process: str) -> None:
+    hall.stuck = threading.Event()
+    calls = hall.calls
+    hall.publish(1)
+    hall.within(5, lambda: hall.calls > calls)
+    if process == "the same":
+        hall.order(hall.om, "closed", "out")
+    else:  # the command on the store, of a node whose web hangs
+        other = open_node(hall.om.chain, "om", hall.home, hall.clock, Wire({}), inline=True)
+        hall.order(other, "closed", "out")
+        other.close()
+    assert hall.stuck.wait(1.0)
+    time.sleep(0.5)
+    calls = hall.calls
+    time.sleep(1.5)
+    assert hall.calls == calls, "nothing is tried any more"
+    hall.stuck = None
+    hall.order(hall.om, "open", "out")
+    hall.within(6, lambda: hall.arrived() == 1)
+
+
+def test_P4_orders_given_beforehand_close_and_open_by_the_clock(hall: Hall) -> None:
+    now = hall.clock.now()
+    for state, later in (("closed", 1), ("open", 4)):
+        order = GateOrder(now, "*", "out", "*", state, "crisis team", "test", starts=now + later * SECOND)  # type: ignore[arg-type]
+        hall.om.order_gate([order])
+    time.sleep(1.6)
+    hall.publish(1)
+    time.sleep(1)
+    assert hall.arrived() == 0
+    hall.within(7, lambda: hall.arrived() == 1)
+    with hall.om.store.read() as tx:
+        kinds = [entry.kind for entry in log.entries(tx, 0, 1000)]
+    assert kinds.count("gate.took-effect") == 2
+
+
+@pytest.mark.parametrize("side", ["om", "register"])
+def test_a_promise_that_a_closed_gate_held_back_is_said_within_five_seconds(hall: Hall, side: str) -> None:
+    node, direction = (hall.om, "out") if side == "om" else (hall.register, "in")
+    hall.order(node, "closed", direction)
+    hall.worker.heartbeat = 0.2
+    hall.publish(1)
+    time.sleep(1.5)
+    hall.worker.heartbeat = 3600.0
+    before = {row["kind"]: row["heard_at"] for row in status.of(hall.register)["watermarks"]}
+    opened = hall.clock.now()
+    hall.order(node, "open", direction)
+    theirs = {kind.path for kind in hall.om.chain.kinds.values() if kind.source == "om" and "justid" in kind.receivers}
+
+    def all_heard() -> bool:
+        rows = [row for row in status.of(hall.register)["watermarks"] if row["kind"] in theirs]
+        return all(row["heard_at"] and parse_instant(row["heard_at"]) > opened for row in rows)
+
+    assert theirs <= before.keys()
+    hall.within(7, all_heard)

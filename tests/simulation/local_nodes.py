@@ -17,7 +17,8 @@ from keersluis.simulation.compare import Seen, look
 from keersluis.simulation.conductor import Player
 from keersluis.simulation.feed import Feed
 from keersluis.times import Instant, ManualClock, parse_instant
-from keersluis.web.api import CountsStatement, GateRequest, gate_orders
+from keersluis.web.api import CountsStatement
+from keersluis.web.api_gates import GateRequest, gate_orders
 from keersluis.web.api_intake import WaitingItem
 from keersluis.web.bodies import read_as
 

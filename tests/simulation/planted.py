@@ -98,7 +98,7 @@ def gate_checked_when_queued(patch: Patch) -> None:
     def noting(tx: Any, ctx: Any, *rest: Any) -> Any:
         for kind in ctx.chain.kinds.values():
             for peer in kind.receivers if kind.source == ctx.me.key else ():
-                queued[peer, kind.path] = not gatekeeper.closed_kinds(tx, peer, "out", [kind.path])
+                queued[peer, kind.path] = not gatekeeper.closed_kinds(tx, peer, "out", [kind.path], ctx.clock.now())
         return accept(tx, ctx, *rest)
 
     def remembered(tx: Any, peer: str, direction: Any, kind: str, now: int) -> Any:
@@ -155,7 +155,7 @@ def waiting_paper_is_ignored(patch: Patch) -> None:
 
 def unsent_events_are_ignored(patch: Patch) -> None:
     """A batch with a part of what was entered promises for the whole."""
-    patch.setattr(sender, "partial_promise", lambda full, _oldest, told: max(full, told))
+    patch.setattr(outbox, "partial_promise", lambda full, _oldest, told: max(full, told))
 
 
 def batch_is_applied_twice(patch: Patch) -> None:

@@ -31,6 +31,12 @@ GATE = {
 BODIES: list[tuple[str, dict[str, Any], str]] = [
     ("gate.moved", GATE, "duty officer closed the gate for all that comes in: abuse"),
     ("gate.moved", GATE | {"state": "metered", "rate": 2.5}, "at 2.5 events a second: abuse"),
+    ("gate.moved", GATE | {"state": "metered", "byte_rate": 5e5}, "at 500000 bytes a second: abuse"),
+    ("gate.moved", GATE | {"starts": TIME}, "As of 17 July 06:00: duty officer closed the gate for all that comes in"),
+    ("gate.moved", GATE | {"undoes": 3}, "(takes back order 3)"),
+    ("gate.moved", GATE | {"window": "22:00-06:00 Europe/Amsterdam", "outside": "open"}, "Daily 22:00-06:00"),
+    ("gate.took-effect", GATE | {"number": 4, "starts": TIME}, "What was ordered before takes effect."),
+    ("gate.called-off", GATE | {"number": 4}, "called off order 4 before it took effect: abuse"),
     ("gate.moved", GATE | {"state": "open", "direction": "out"}, "duty officer opened the gate for all that goes out"),
     ("gate.moved", GATE | {"peer": STREAM.source}, f"the gate from {CHAIN.organisations[STREAM.source].name['en']}"),
     ("gate.moved", GATE | {"kind": STREAM.path}, f"the gate for {STREAM.title['en']} from all"),

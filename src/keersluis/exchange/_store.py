@@ -6,10 +6,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, TypeAlias
 
 import sqlalchemy as sa
-from sqlalchemy import BigInteger, Column, Connection, Float, Integer, Table, Text
+from sqlalchemy import BigInteger, Column, Connection, Integer, Table, Text
 
-from keersluis.exchange.gates import Bucket, GateOrder
-from keersluis.storage import Bytes, Migrations, add_columns, insert_rows, rows_in, upsert
+from keersluis.exchange import _store_gates
+from keersluis.storage import Bytes, Migrations, insert_rows, rows_in, upsert
 from keersluis.times import Instant
 
 CHUNK = 500  # values in one IN list; SQLite allows more, plans stay cached
@@ -129,39 +129,15 @@ breaches = Table(
     Column("watermark", BigInteger, nullable=False),
     Column("at", BigInteger, nullable=False),
 )
-gate_orders = Table(
-    "gate_orders",
-    metadata,
-    Column("n", Integer, primary_key=True, autoincrement=True),
-    Column("at", BigInteger, nullable=False),
-    Column("peer", Text, nullable=False),
-    Column("direction", Text, nullable=False),
-    Column("kind", Text, nullable=False),
-    Column("state", Text, nullable=False),
-    Column("rate", Float),
-    Column("who", Text, nullable=False),
-    Column("why", Text, nullable=False),
-    Column("until", Text),
-    Column("evidence", Text),
-    Column("link", Text, nullable=False, server_default="*"),
-)
-gate_buckets = Table(
-    "gate_buckets",
-    metadata,
-    Column("peer", Text, primary_key=True),
-    Column("direction", Text, primary_key=True),
-    Column("kind", Text, primary_key=True),
-    Column("tokens", Float, nullable=False),
-    Column("at", BigInteger, nullable=False),
-)
 
-MIGRATIONS = Migrations("exchange", [metadata.create_all, add_columns(gate_orders, "link")])
 
-_ORDER = [
-    gate_orders.c[name]
-    for name in ("at", "peer", "direction", "kind", "state", "who", "why", "rate", "until", "evidence", "link")
-]
-_SELECT_ORDERS = sa.select(*_ORDER).order_by(gate_orders.c.n)
+def _create(tx: Connection) -> None:
+    for tables in (metadata, _store_gates.metadata):
+        tables.create_all(tx)
+
+
+MIGRATIONS = Migrations("exchange", [_create, *_store_gates.STEPS])
+
 _TAIL = (
     sa.select(out_events.c.position, out_events.c.leaf, out_events.c.bytes, out_events.c.source_time)
     .where(
@@ -186,45 +162,6 @@ _ENTERED_BY = (
     .order_by(in_events.c.position.desc())
     .limit(1)
 )
-
-
-def orders(tx: Connection) -> list[GateOrder]:
-    """All gate orders, oldest first."""
-    return [GateOrder(*row) for row in tx.execute(_SELECT_ORDERS)]
-
-
-def add_order(tx: Connection, order: GateOrder) -> None:
-    """Append one gate order."""
-    tx.execute(sa.insert(gate_orders), {name.name: getattr(order, name.name) for name in _ORDER})
-
-
-def bucket(tx: Connection, order: GateOrder) -> Bucket | None:
-    """The token bucket of a metered gate."""
-    c = gate_buckets.c
-    row = tx.execute(
-        sa.select(c.tokens, c.at).where(c.peer == order.peer, c.direction == order.direction, c.kind == order.kind)
-    ).first()
-    return Bucket(row.tokens, row.at) if row else None
-
-
-def put_bucket(tx: Connection, order: GateOrder, left: Bucket) -> None:
-    """Store the token bucket of a metered gate."""
-    row = {
-        "peer": order.peer,
-        "direction": order.direction,
-        "kind": order.kind,
-        "tokens": left.tokens,
-        "at": left.at,
-    }
-    upsert(tx, gate_buckets, [row], key=["peer", "direction", "kind"])
-
-
-def drop_bucket(tx: Connection, order: GateOrder) -> None:
-    """A new order begins with a new bucket."""
-    c = gate_buckets.c
-    tx.execute(
-        sa.delete(gate_buckets).where(c.peer == order.peer, c.direction == order.direction, c.kind == order.kind)
-    )
 
 
 def out_stream(tx: Connection, kind: str) -> AnyRow | None:

@@ -112,7 +112,8 @@ def witness(tx: Connection, ctx: Context, head: str | None, now: Instant) -> Non
 def _arrival(tx: Connection, ctx: Context, batch: Batch, now: Instant, link: Way) -> _Arrival:
     """Step 10: who signed, may they, for whom, and is the gate open."""
     kind, checkpoint = entitled(ctx, batch.checkpoint, now)
-    gatekeeper.admit(tx, kind.source, "in", kind.path, len(batch.events), now, link)
+    size = sum(map(len, map(bytes, batch.events)))
+    gatekeeper.admit(tx, kind.source, "in", kind.path, len(batch.events), now, link, size)
     start = succession.admit(tx, ctx, checkpoint, batch.epoch, kind, now)
     stream = _stream(tx, checkpoint.origin, kind.source, kind.path, start)
     return _Arrival(kind, kind.source, checkpoint, batch, stream, now)

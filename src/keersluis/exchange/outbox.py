@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 from keersluis.chain import Kind
 from keersluis.context import Context
 from keersluis.errors import Conflict, Incorrect, KeersluisError, Untrusted
-from keersluis.exchange import _store, _store_epochs, intake, lagging
+from keersluis.exchange import _store, _store_epochs, gatekeeper, intake, lagging
 from keersluis.exchange.batches import Counts, Receipt
 from keersluis.exchange.envelope import Submitted, stamp, submitted
 from keersluis.exchange.gates import standing
@@ -303,7 +303,7 @@ def rewind(tx: Connection, promised: Promised, peer: str, size: int, now: Instan
 
 def waits(tx: Connection, ctx: Context, peer: str, besides: Collection[str] = ()) -> bool:
     """Whether events wait for `peer` behind a gate that is not closed, of other kinds than `besides`."""
-    orders = _store.orders(tx)
+    orders = gatekeeper.orders_at(tx, ctx.clock.now())
     receipted_sizes = {row.stream: row.size for row in _store.out_peers_of(tx, peer)}
     return any(
         row.size > receipted_sizes.get(row.stream, 0)

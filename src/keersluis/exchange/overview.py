@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 from keersluis.context import Context
 from keersluis.exchange import _store, gatekeeper, intake, lagging
-from keersluis.exchange.gates import standing
+from keersluis.exchange.gates import standing, told
 from keersluis.exchange.lags import NOTHING_MEASURED, Measured
 from keersluis.times import SECOND, Instant, format_instant
 from keersluis.words import translator
@@ -60,7 +60,7 @@ def _sentence(stopped: dict[str, Any], language: str) -> str:
 def own_streams(tx: Connection, ctx: Context) -> list[dict[str, Any]]:
     """Each stream of our own: what it promises, what holds the promise back, how far each receiver is."""
     waiting, measured = intake.held_back(tx), lagging.shown(tx)
-    orders = _store.orders(tx)
+    orders = gatekeeper.orders_at(tx, ctx.clock.now())
     peers = {(row.stream, row.peer): row for row in _store.out_peers_of(tx)}
     streams = []
     for row in _store.all_out_streams(tx):
@@ -110,7 +110,7 @@ def _towards(tx: Connection, stream: Any, peer: str, row: Any, state: str) -> di
 
 def links(tx: Connection, ctx: Context) -> list[dict[str, Any]]:
     """The state of the gates towards each peer, both directions, all kinds together."""
-    me = ctx.me.key
+    me, now = ctx.me.key, ctx.clock.now()
     out: dict[str, list[str]] = {}
     into: dict[str, list[str]] = {}
     for kind in ctx.chain.kinds.values():
@@ -122,20 +122,22 @@ def links(tx: Connection, ctx: Context) -> list[dict[str, Any]]:
     return [
         {
             "peer": peer,
-            "out": gatekeeper.state_towards(tx, peer, "out", out.get(peer, ["question"])),
-            "in": gatekeeper.state_towards(tx, peer, "in", into.get(peer, ["question"])),
+            "out": gatekeeper.state_towards(tx, peer, "out", out.get(peer, ["question"]), now),
+            "in": gatekeeper.state_towards(tx, peer, "in", into.get(peer, ["question"]), now),
         }
         for peer in sorted(out.keys() | into.keys())
     ]
 
 
-def gates(tx: Connection) -> list[dict[str, Any]]:
-    """The orders in force, newest first."""
-    names = ("peer", "direction", "kind", "state", "rate", "who", "why", "until", "evidence", "link")
-    return [
-        {name: getattr(order, name) for name in names} | {"at": format_instant(order.at)}
-        for order in gatekeeper.orders_in_force(tx)
-    ]
+def gates(tx: Connection, ctx: Context) -> list[dict[str, Any]]:
+    """The orders in force, newest first, each with the state that it gives now."""
+    orders = gatekeeper.orders_in_force(tx, ctx.clock.now())
+    return [{**told(order), "at": format_instant(order.at), "number": order.number} for order in orders]
+
+
+def planned(tx: Connection, ctx: Context) -> list[dict[str, Any]]:
+    """The orders that are still to take effect, the first one first."""
+    return gatekeeper.planned(tx, ctx.clock.now())
 
 
 def quarantine(tx: Connection) -> list[dict[str, Any]]:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import msgspec
 from sqlalchemy import Connection
@@ -25,7 +25,8 @@ from keersluis.exchange.batches import (
     decode,
     encode,
 )
-from keersluis.exchange.gates import GateOrder
+from keersluis.exchange.gatekeeper import Allowed
+from keersluis.exchange.gates import ALL, GateOrder
 from keersluis.exchange.outbox import EMPTY, Promised
 from keersluis.merkle import Frontier
 from keersluis.signing import sign_note
@@ -38,6 +39,20 @@ class Link(Protocol):
     """Carries bytes to a peer and its answer back. Raises Unavailable when the peer cannot be reached."""
 
     def send(self, peer: str, path: str, body: bytes) -> bytes: ...
+
+
+@runtime_checkable
+class Abortable(Protocol):
+    """A link whose requests under way can be ended: they raise Unavailable, and no body arrives whole."""
+
+    def abort(self, peer: str = ALL) -> int: ...
+
+
+def cut(link: Link, peers: Iterable[str]) -> None:
+    """A gate to these peers closed: what is on its way does not go on (P4)."""
+    if isinstance(link, Abortable):
+        for peer in peers:
+            link.abort(peer)
 
 
 class Guard(Protocol):
@@ -54,6 +69,7 @@ class Guard(Protocol):
 
 DOUBTFUL = frozenset({"receipt.ahead", "receipt.other-stream", "exchange.forked", "exchange.epoch"})
 """Refusals after which a node may be behind its own past."""
+
 
 BATCHES = "/v0/uitwisseling/partijen"
 
@@ -93,13 +109,15 @@ class _Call:
     asked_again: set[str] = field(default_factory=set)
     room: int = BATCH_BYTES
     taken: Counter[GateOrder] = field(default_factory=Counter)
+    taken_bytes: Counter[GateOrder] = field(default_factory=Counter)
 
 
 class Sender:
     """Drains all streams of ours towards one peer, in the chain's drain order with ageing. May be called from several
     threads at once.
 
-    To a peer that did not answer, or that closed its gate, no events are offered until it takes an empty batch.
+    To a peer that did not answer, or that closed its gate, no events are offered until it takes an empty batch; a
+    promise that a closed gate held back is said as soon as one of these opens.
     """
 
     def __init__(self, store: Store, ctx: Context, link: Link, peer: str) -> None:
@@ -107,6 +125,7 @@ class Sender:
         self.most = BATCH_EVENTS
         self.limit: dict[str, int] = {}
         self.shut: set[str] = set()
+        self.unsaid: set[str] = set()
         self.passed_over: Counter[str] = Counter()
         self.guard: Guard | None = None
 
@@ -150,6 +169,7 @@ class Sender:
         later: list[Promised] = []
         call.room = BATCH_BYTES
         call.taken.clear()
+        call.taken_bytes.clear()
         with self.store.read() as tx:
             newest = log.head(tx) if call.quiet else None
             rows = {row.stream: row for row in _store.out_peers_of(tx, self.peer)}
@@ -161,6 +181,8 @@ class Sender:
                     offer = self._offer(tx, promised, rows.get(promised.stream), call)
                 except Unavailable as error:
                     call.sent.refused[promised.kind.path] = error.code
+                    if promised.stream in call.quiet:
+                        self.unsaid.add(promised.kind.path)
                     continue
                 if offer is not None:
                     offers.append(offer)
@@ -173,22 +195,25 @@ class Sender:
         """The drain order with ageing: who was passed over moves up, so that no kind starves behind a meter."""
         return promised.kind.drain - self.passed_over[promised.kind.path]
 
-    def _may_go(self, tx: Connection, promised: Promised, behind: int, call: _Call) -> int:
-        """Step 7: how many of the events that the peer is `behind` may go now. Raises Unavailable `gate.closed`."""
+    def _may_go(self, tx: Connection, promised: Promised, behind: int, call: _Call) -> tuple[int, Allowed]:
+        """Step 7: how many of the events that the peer is `behind` may go now, and what the meter says. Raises
+        Unavailable `gate.closed`."""
         kind = promised.kind.path
         allowed = gatekeeper.allowance(tx, self.peer, "out", kind, self.ctx.clock.now())
         if not behind or kind in self.shut:
-            return 0
+            return 0, allowed
         free = allowed.events - (call.taken[allowed.meter] if allowed.meter else 0)
         most = min(self.most, free, behind, self.limit.pop(kind, self.most))
-        if most <= 0:
+        if most <= 0 or self._bytes_left(allowed, call) <= 0:
             call.sent.refused[kind] = "gate.metered"
             self.passed_over[kind] += 1
-            return 0
+            return 0, allowed
         self.passed_over.pop(kind, None)
-        if allowed.meter:
-            call.taken[allowed.meter] += most
-        return most
+        return most, allowed
+
+    @staticmethod
+    def _bytes_left(allowed: Allowed, call: _Call) -> int:
+        return allowed.size - (call.taken_bytes[allowed.meter] if allowed.meter else 0)
 
     def _offer(self, tx: Connection, promised: Promised, row: Any, call: _Call) -> Offer | None:
         """Steps 7 and 8: what may go now, under its own checkpoint."""
@@ -196,11 +221,16 @@ class Sender:
         behind = promised.size - told.size
         if behind < 0:
             return None  # the peer was told more meanwhile, by another call
-        most = self._may_go(tx, promised, behind, call)
+        most, allowed = self._may_go(tx, promised, behind, call)
         self.ctx.step(7)
         tail = _store.tail(tx, promised.stream, told.size, promised.size, most) if most else ()
         events = _within(tail, call.room)
-        knocks = behind and promised.kind.path in self.shut
+        if allowed.meter:
+            events = _metered(events, self._bytes_left(allowed, call))
+            if tail and not events:
+                call.sent.refused[promised.kind.path] = "gate.metered"
+                self.passed_over[promised.kind.path] += 1
+        knocks = promised.kind.path in self.shut | self.unsaid
         if not (events or knocks or promised.stream in call.quiet):
             return None
         before = row.promised if row else NOTHING_PROMISED
@@ -216,6 +246,9 @@ class Sender:
             promised, told.size, Batch(note, told.size + 1, raws, counts, None, more, declared), sum(map(len, raws))
         )
         call.room -= offer.size
+        if allowed.meter:
+            call.taken[allowed.meter] += len(raws)
+            call.taken_bytes[allowed.meter] += offer.size
         return offer
 
     def _announced(self, offers: Sequence[Offer], sent: Sent) -> list[Offer]:
@@ -226,7 +259,8 @@ class Sender:
             offers = [offer for offer in offers if offer.kind not in held]
         self.ctx.step(9)
         with self.store.read() as tx:
-            shut = gatekeeper.closed_kinds(tx, self.peer, "out", [offer.kind for offer in offers])
+            kinds = [offer.kind for offer in offers]
+            shut = gatekeeper.closed_kinds(tx, self.peer, "out", kinds, self.ctx.clock.now())
         sent.refused |= dict.fromkeys(sorted(shut), "gate.closed")
         return [offer for offer in offers if offer.kind not in shut]
 
@@ -247,7 +281,7 @@ class Sender:
             if not (count := len(offer.batch.events)):
                 continue
             try:
-                gatekeeper.admit(tx, self.peer, "out", offer.kind, count, now)
+                gatekeeper.admit(tx, self.peer, "out", offer.kind, count, now, "wire", offer.size)
             except Unavailable as error:
                 held[offer.kind] = error.code
                 continue
@@ -271,6 +305,7 @@ class Sender:
                 sent.refused[offer.kind] = reached.code
                 continue
             self.shut.discard(offer.kind)
+            self.unsaid.discard(offer.kind)
             sent.events += len(offer.batch.events)
             sent.batches += 1
             if reached < offer.promised.size:
@@ -338,5 +373,15 @@ def _within(events: Sequence[Any], room: int) -> Sequence[Any]:
     for number, event in enumerate(events):
         total += len(event.bytes)
         if total > room and number:
+            return events[:number]
+    return events
+
+
+def _metered(events: Sequence[Any], tokens: int) -> Sequence[Any]:
+    """As many events as have tokens for their bytes."""
+    total = 0
+    for number, event in enumerate(events):
+        total += len(event.bytes)
+        if total > tokens:
             return events[:number]
     return events

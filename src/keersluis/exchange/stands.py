@@ -79,7 +79,7 @@ def stands(tx: Connection, ctx: Context, message: bytes, now: Instant, by: str |
     source = ctx.chain.organisation_by_oin(oin).key
     rows = _store_epochs.in_streams_of(tx, source)
     kinds = [kind.path for kind in ctx.chain.kinds.values() if kind.source == source and ctx.me.key in kind.receivers]
-    shut = gatekeeper.closed_kinds(tx, source, "in", kinds)
+    shut = gatekeeper.closed_kinds(tx, source, "in", kinds, now)
     told = [_stand(tx, row, asked) for row in rows if row.kind not in shut and row.receipt]
     heads = [head.note for origin, head in log.witnessed(tx).items() if owner(origin) == oin]
     return questions.sign(Stands(digest(message), told, sorted(shut), heads), "stands", ctx.signer)

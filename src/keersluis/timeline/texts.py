@@ -23,6 +23,8 @@ ALL = "*"
 NOTABLE = frozenset(
     {
         "gate.moved",
+        "gate.took-effect",
+        "gate.called-off",
         "batch.quarantined",
         "watermark.stopped",
         "promise.broken",
@@ -109,14 +111,46 @@ class _Told:
 
 
 def _gate(told: _Told) -> str:
+    """The order; with its window, its moment and what it takes back, where it has these."""
+    _, said = told._, _order(told)
+    if told.body.get("window"):
+        said = _("Daily {window}: {told}", window=told.text("window"), told=said)
+    if told.body.get("undoes"):
+        said = _("{told} (takes back order {number})", told=said, number=told.number("undoes"))
+    if told.body.get("starts"):
+        return _("As of {moment}: {told}", moment=told.moment("starts"), told=said)
+    return said
+
+
+def _order(told: _Told) -> str:
     _, gate, who, why = told._, _gate_name(told), told.text("who"), told.text("why")
     state = told.text("state")
     if state == "closed":
         return _("{who} closed {gate}: {why}", who=who, gate=gate, why=why)
     if state == "metered":
-        rate = f"{told.body['rate']:g}"
-        return _("{who} metered {gate} at {rate} events a second: {why}", who=who, gate=gate, rate=rate, why=why)
+        return _("{who} metered {gate} at {rates}: {why}", who=who, gate=gate, rates=_rates(told), why=why)
     return _("{who} opened {gate}: {why}", who=who, gate=gate, why=why)
+
+
+def _rates(told: _Told) -> str:
+    _ = told._
+    rate, byte_rate = (format(told.body.get(name) or 0, "g") for name in ("rate", "byte_rate"))
+    events, size = _("{rate} events a second", rate=rate), _("{rate} bytes a second", rate=byte_rate)
+    return _.join(said for said, rate in ((events, rate), (size, byte_rate)) if rate != "0")
+
+
+def _took_effect(told: _Told) -> str:
+    return told._("What was ordered before takes effect. {told}", told=_gate(told))
+
+
+def _called_off(told: _Told) -> str:
+    _ = told._
+    return _(
+        "{who} called off order {number} before it took effect: {why}",
+        who=told.text("who"),
+        number=told.number("number"),
+        why=told.text("why"),
+    )
 
 
 def _gate_name(told: _Told) -> str:
@@ -314,6 +348,8 @@ _Sentence: TypeAlias = Callable[[_Told], str]
 
 _SENTENCES: Mapping[str, _Sentence] = {
     "gate.moved": _gate,
+    "gate.took-effect": _took_effect,
+    "gate.called-off": _called_off,
     "batch.offered": _offered,
     "batch.applied": _applied,
     "batch.receipted": _receipted,

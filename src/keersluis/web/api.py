@@ -16,9 +16,9 @@ from litestar.types import ExceptionHandlersMap
 
 from keersluis import status
 from keersluis.errors import KeersluisError
-from keersluis.exchange.gates import GateOrder
 from keersluis.service import Node
 from keersluis.times import parse_instant
+from keersluis.web.api_gates import gate_handlers
 from keersluis.web.api_intake import intake_handlers
 from keersluis.web.api_recovery import recovery_handlers
 from keersluis.web.bodies import HEADERS, read_as, said
@@ -32,20 +32,6 @@ AtMost: TypeAlias = Annotated[int, QueryParameter(ge=1, le=1000, description="Ho
 
 PREFIX = "/v0"
 MAX_BODY = 64 * 1024 * 1024
-
-
-class GateRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """An order for a gate. `richting` in, uit or * (both)."""
-
-    peer: str
-    richting: str
-    soort: str
-    stand: str
-    wie: str
-    waarom: str
-    tempo: float | None = None
-    tot: str | None = None
-    bewijs: str | None = None
 
 
 class CountsStatement(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -97,18 +83,8 @@ async def _off_afar(work: Callable[[], T]) -> T:
     return await asyncio.get_running_loop().run_in_executor(_afar, work)
 
 
-def gate_orders(request: GateRequest, now: int) -> list[GateOrder]:
-    """One order, or two where both directions are meant."""
-    directions = ("in", "out") if request.richting == "*" else ({"uit": "out"}.get(request.richting, request.richting),)
-    rest = (request.tempo, request.tot, request.bewijs)
-    return [
-        GateOrder(now, request.peer, each, request.soort, request.stand, request.wie, request.waarom, *rest)  # type: ignore[arg-type]
-        for each in directions
-    ]
-
-
 def exchange_handlers(node: Node) -> Sequence[HTTPRouteHandler]:
-    """Publishing, the wire between nodes, gates and counts."""
+    """Publishing, the wire between nodes and counts."""
 
     @post("/gebeurtenissen", status_code=200, summary="Accept events (CloudEvents, one or a list)")
     async def publish(request: Request[Any, Any, Any]) -> Response[bytes]:
@@ -126,12 +102,6 @@ def exchange_handlers(node: Node) -> Sequence[HTTPRouteHandler]:
     async def pump() -> Response[bytes]:
         return said((await _off_afar(node.pump)).sent)
 
-    @post("/poorten", status_code=200, summary="Move a gate")
-    async def order(request: Request[Any, Any, Any]) -> Response[bytes]:
-        orders = gate_orders(read_as(await request.body(), GateRequest), node.clock.now())
-        await _off(lambda: node.order_gate(orders))
-        return said({"moved": orders})
-
     @post("/tellingen", status_code=200, summary="State the counts of the system of record")
     async def counts(request: Request[Any, Any, Any]) -> Response[bytes]:
         stated = [
@@ -140,7 +110,7 @@ def exchange_handlers(node: Node) -> Sequence[HTTPRouteHandler]:
         await _off(lambda: node.state_counts(stated))
         return said({"stated": len(stated)})
 
-    return [publish, receive, pump, order, counts]
+    return [publish, receive, pump, counts]
 
 
 def answer_handlers(node: Node) -> Sequence[HTTPRouteHandler]:
@@ -215,7 +185,8 @@ def status_handlers(node: Node) -> Sequence[HTTPRouteHandler]:
 
 def api(node: Node) -> Router:
     """The whole API of one node."""
-    handlers = [*exchange_handlers(node), *intake_handlers(node), *recovery_handlers(node), *status_handlers(node)]
+    handlers = [*exchange_handlers(node), *gate_handlers(node), *intake_handlers(node)]
+    handlers += [*recovery_handlers(node), *status_handlers(node)]
     if "register" in node.me.roles:
         handlers += answer_handlers(node)
     if "decider" in node.me.roles:
