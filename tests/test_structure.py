@@ -27,7 +27,7 @@ ROOMS = ("timeline", "exchange", "register", "decisions", "recovery", "investiga
 _PURE = {
     "": "errors times merkle watermarks",
     "timeline": "model findings lines heads audit texts texts_completeness verdicts",
-    "exchange": "envelope gates batches epochs lags quota",
+    "exchange": "envelope gates batches epochs lags quota drain pace",
     "register": "facts intake answers ends lookups",
     "decisions": "model policies settle reasons derivations evidence",
     "simulation": "acts drawing population feed",

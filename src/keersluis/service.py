@@ -100,10 +100,10 @@ class Node:
 
     def pump(self, *, heartbeat: bool = True, peers: Sequence[str] | None = None) -> Pumped:
         """Steps 7-13 towards `peers` (all by default): say what became complete, promise, offer, take receipts."""
-        promises = self.store.write(self._prepare)
-        pumped = Pumped()
+        renew = partial(self.store.write, self._prepare)
+        promises, pumped = renew(), Pumped()
         for peer in self.senders if peers is None else peers:
-            pumped.sent[peer] = self.senders[peer].send_all(promises, heartbeat=heartbeat)
+            pumped.sent[peer] = self.senders[peer].send_all(promises, heartbeat=heartbeat, renew=renew)
         return pumped
 
     def waits_for(self, peer: str, besides: Collection[str] = ()) -> bool:

@@ -139,13 +139,13 @@ def source_time_taken_for_event_time(patch: Patch) -> None:
 
 def event_time_held_back_by_source_time(patch: Patch) -> None:
     """A batch with a part of what was entered promises up to when the rest was entered, not to when it happened."""
-    oldest_after = _store.oldest_after
+    backlog = outbox._store_backlog.backlog
 
     def swapped(tx: Any, stream: int, position: int) -> Any:
-        row = oldest_after(tx, stream, position)
-        return type("Row", (), {"occurred": row.source_time, "source_time": row.source_time})()
+        rest = backlog(tx, stream, position)
+        return rest._replace(occurred=rest.source_time)
 
-    patch.setattr(sender._store, "oldest_after", swapped)
+    patch.setattr(outbox._store_backlog, "backlog", swapped)
 
 
 def waiting_paper_is_ignored(patch: Patch) -> None:

@@ -7,10 +7,11 @@ from typing import Annotated, Any
 
 import typer
 
-from keersluis.cli.output import AsJson, emit
+from keersluis.cli.output import AsJson, emit, language
 from keersluis.cli.target import Target, is_down
 from keersluis.errors import Unavailable
-from keersluis.words import translator
+from keersluis.times import SECOND
+from keersluis.words import Translator, translator
 
 
 def command(
@@ -47,11 +48,8 @@ def _lines(told: dict[str, Any]) -> list[str]:
         f"  {each['kind']:34} complete through {each['complete_through']:27} {each['state']}"
         for each in told["watermarks"]
     ]
-    for stream in told["streams"]:
-        for peer in stream["peers"]:
-            waits = f"{peer['backlog']:,} wait" if peer["backlog"] else "nothing waits"
-            paper = f", {stream['waiting']:,} not entered" if stream["waiting"] else ""
-            lines.append(f"  {stream['kind']:34} to {peer['peer']:10} {peer['state']:8} {waits}{paper}")
+    _ = translator(language())
+    lines += [_stream(_, stream, peer) for stream in told["streams"] for peer in stream["peers"]]
     lines += _completeness(told)
     counts = told["decisions"]
     if counts["total"]:
@@ -77,3 +75,29 @@ def _completeness(told: dict[str, Any]) -> list[str]:
 
 def _span(seconds: int) -> str:
     return translator("en").duration(seconds * 1_000_000)
+
+
+def _stream(_: Translator, stream: dict[str, Any], peer: dict[str, Any]) -> str:
+    """What waits of one stream for one peer: how much, how old, how fast, until when."""
+    parts = [_.plural("{count} waits", "{count} wait", peer["backlog"]) if peer["backlog"] else _("nothing waits")]
+    if peer["backlog"]:
+        parts.append(_("the oldest of {moment}", moment=peer["oldest"]))
+    if peer.get("rate"):
+        parts.append(_("{rate} a second", rate=f"{peer['rate']:g}"))
+    if peer["backlog"]:
+        parts.append(_caught_up(_, peer["catch_up"]))
+    if stream["waiting"]:
+        parts.append(_("{count} not entered", count=stream["waiting"]))
+    to, said = _("to"), ", ".join(part for part in parts if part)
+    return f"  {stream['kind']:34} {to} {peer['peer']:10} {peer['state']:8} {said}"
+
+
+def _caught_up(_: Translator, told: dict[str, Any]) -> str:
+    if told["state"] == "expected":
+        after = _.duration(told["seconds"] * SECOND)
+        return _("caught up at about {moment}, in {after}", moment=told["at"], after=after)
+    return {
+        "gate-closed": _("until the gate opens"),
+        "not-at-this-rate": _("not caught up at this rate"),
+        "not-known": _("caught up when is not known yet"),
+    }.get(told["state"], "")

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 import sqlalchemy as sa
 from sqlalchemy import BigInteger, Column, Connection, Integer, Table, Text
 
-from keersluis.exchange import _store_gates
+from keersluis.exchange import _store_backlog, _store_gates
 from keersluis.storage import Bytes, Migrations, insert_rows, rows_in, upsert
 from keersluis.times import Instant
 
@@ -132,11 +132,11 @@ breaches = Table(
 
 
 def _create(tx: Connection) -> None:
-    for tables in (metadata, _store_gates.metadata):
+    for tables in (metadata, _store_gates.metadata, _store_backlog.metadata):
         tables.create_all(tx)
 
 
-MIGRATIONS = Migrations("exchange", [_create, *_store_gates.STEPS])
+MIGRATIONS = Migrations("exchange", [_create, *_store_gates.STEPS, *_store_backlog.STEPS])
 
 _TAIL = (
     sa.select(out_events.c.position, out_events.c.leaf, out_events.c.bytes, out_events.c.source_time)
@@ -205,22 +205,13 @@ IN_EVENT = ("stream", "position", "source_time", "bytes")
 def add_out_events(tx: Connection, events: Sequence[tuple[Any, ...]], keys: Sequence[tuple[Any, ...]]) -> None:
     """Step 5's rows: events (columns OUT_EVENT) and their idempotency keys (OUT_KEY)."""
     insert_rows(tx, out_events, OUT_EVENT, events)
+    _store_backlog.add(tx, events)
     insert_rows(tx, out_keys, OUT_KEY, keys)
 
 
 def tail(tx: Connection, stream: int, after: int, upto: int, most: int) -> Sequence[AnyRow]:
     """Events `after` < position <= `upto`, at most `most`."""
     return tx.execute(_TAIL, {"s": stream, "after": after, "upto": upto, "most": most}).all()
-
-
-def oldest_after(tx: Connection, stream: int, position: int) -> AnyRow:
-    """Columns `occurred` (the oldest act) and `source_time` (the first entry) among the events after `position`."""
-    c = out_events.c
-    return tx.execute(
-        sa.select(
-            sa.func.min(c.occurred_start).label("occurred"), sa.func.min(c.source_time).label("source_time")
-        ).where(c.stream == stream, c.position > position)
-    ).one()
 
 
 def leaves(tx: Connection, stream: int, after: int, upto: int) -> Iterator[bytes]:

@@ -8,10 +8,10 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import BigInteger, Column, Connection, Integer, Table, Text
 
+from keersluis.exchange import _store_backlog
 from keersluis.exchange._store import (
-    OUT_EVENT,
-    OUT_KEY,
     AnyRow,
+    add_out_events,
     in_events,
     in_streams,
     out_events,
@@ -20,7 +20,7 @@ from keersluis.exchange._store import (
     out_streams,
     waiting,
 )
-from keersluis.storage import Bytes, Migrations, insert_rows, upsert
+from keersluis.storage import Bytes, Migrations, upsert
 from keersluis.times import Instant
 
 metadata = sa.MetaData()
@@ -136,13 +136,13 @@ def cut_tail(tx: Connection, stream: int, after: int) -> list[bytes]:
     tail = [bytes(each) for each in tx.execute(sa.select(c.bytes).where(*where).order_by(c.position)).scalars()]
     tx.execute(sa.delete(out_events).where(*where))
     tx.execute(sa.delete(out_keys).where(k.stream == stream, k.position > after))
+    _store_backlog.cut(tx, stream, after)
     return tail
 
 
 def put_events(tx: Connection, events: Sequence[tuple[Any, ...]], keys: Sequence[tuple[Any, ...]]) -> None:
     """Events (columns OUT_EVENT) and their keys (OUT_KEY)."""
-    insert_rows(tx, out_events, OUT_EVENT, events)
-    insert_rows(tx, out_keys, OUT_KEY, keys)
+    add_out_events(tx, events, keys)
 
 
 def add_conflict(tx: Connection, row: dict[str, Any]) -> None:

@@ -13,8 +13,8 @@ from sqlalchemy import Connection
 
 from keersluis.chain import Kind
 from keersluis.context import Context
-from keersluis.errors import Conflict, Incorrect, KeersluisError, Untrusted
-from keersluis.exchange import _store, _store_epochs, gatekeeper, intake, lagging
+from keersluis.errors import Conflict, Fault, Incorrect, KeersluisError, Untrusted
+from keersluis.exchange import _store, _store_backlog, _store_epochs, gatekeeper, intake, lagging
 from keersluis.exchange.batches import Counts, Receipt
 from keersluis.exchange.envelope import Submitted, stamp, submitted
 from keersluis.exchange.gates import standing
@@ -246,7 +246,10 @@ def checkpoint(
         whole = promised.frontier.root()
         through = max(before, promised.complete_through)
         return Checkpoint(promised.origin, last, whole, promised.entered_through, through)
-    rest = _store.oldest_after(tx, promised.stream, last)
+    rest = _store_backlog.backlog(tx, promised.stream, last)
+    if rest.occurred is None or rest.source_time is None:
+        expected, got = f"event {last + 1} of {promised.origin}", "none"
+        raise Fault("exchange.event-missing", expected=expected, got=got)
     through = partial_promise(promised.complete_through, rest.occurred, before)
     return Checkpoint(promised.origin, last, told.extend(leaves).root(), rest.source_time - 1, through)
 

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from keersluis.context import Context
-from keersluis.exchange import _store, gatekeeper, intake, lagging
+from keersluis.exchange import _store, _store_backlog, gatekeeper, intake, lagging, pace
 from keersluis.exchange.gates import standing, told
 from keersluis.exchange.lags import NOTHING_MEASURED, Measured
 from keersluis.times import SECOND, Instant, format_instant
@@ -59,8 +59,8 @@ def _sentence(stopped: dict[str, Any], language: str) -> str:
 
 def own_streams(tx: Connection, ctx: Context) -> list[dict[str, Any]]:
     """Each stream of our own: what it promises, what holds the promise back, how far each receiver is."""
-    waiting, measured = intake.held_back(tx), lagging.shown(tx)
-    orders = gatekeeper.orders_at(tx, ctx.clock.now())
+    waiting, measured, now = intake.held_back(tx), lagging.shown(tx), ctx.clock.now()
+    orders = gatekeeper.orders_at(tx, now)
     peers = {(row.stream, row.peer): row for row in _store.out_peers_of(tx)}
     streams = []
     for row in _store.all_out_streams(tx):
@@ -76,7 +76,7 @@ def own_streams(tx: Connection, ctx: Context) -> list[dict[str, Any]]:
                 "lag": _lag(ctx.chain.kinds[row.kind].lag, measured.get(row.kind, NOTHING_MEASURED)),
                 "peers": [
                     _towards(
-                        tx, row, peer, peers.get((row.stream, peer)), standing(orders, peer, "out", row.kind).state
+                        tx, row, peers.get((row.stream, peer)), peer, now, standing(orders, peer, "out", row.kind).state
                     )
                     for peer in ctx.chain.kinds[row.kind].receivers
                 ],
@@ -95,16 +95,22 @@ def _lag(declared: int, found: Measured) -> dict[str, Any]:
     }
 
 
-def _towards(tx: Connection, stream: Any, peer: str, row: Any, state: str) -> dict[str, Any]:
+def _towards(tx: Connection, stream: Any, row: Any, peer: str, now: Instant, state: str) -> dict[str, Any]:
+    """How far one peer is: what waits for it, how fast it comes in, and when that will all be there."""
     size = row.size if row else 0
-    backlog = stream.size - size
-    oldest = _store.oldest_after(tx, stream.stream, size).occurred if backlog else None
+    waits = _store_backlog.backlog(tx, stream.stream, size)
+    marks = _store_backlog.pace(tx, stream.stream, peer)
+    here = pace.Mark(now, size, stream.size)
+    measured = pace.rate(marks, here)
     return {
         "peer": peer,
         "receipted": size,
-        "backlog": backlog,
-        "oldest": format_instant(oldest) if oldest is not None else None,
+        "backlog": stream.size - size,
+        "backlog_bytes": waits.size,
+        "oldest": format_instant(waits.occurred) if waits.occurred is not None else None,
         "state": state,
+        "rate": None if measured is None else round(measured, 3),
+        "catch_up": pace.told(pace.catch_up(marks, here, closed=state == "closed"), now),
     }
 
 

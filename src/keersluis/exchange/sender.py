@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 import msgspec
 from sqlalchemy import Connection
 
 from keersluis.context import Context
 from keersluis.errors import Fault, KeersluisError, Unavailable, Untrusted
-from keersluis.exchange import _store, gatekeeper, inbox, outbox
+from keersluis.exchange import _store, _store_backlog, gatekeeper, inbox, outbox
 from keersluis.exchange.batches import (
     BATCH_BYTES,
     BATCH_EVENTS,
@@ -25,13 +24,16 @@ from keersluis.exchange.batches import (
     decode,
     encode,
 )
+from keersluis.exchange.drain import DrainOrder, Waits
 from keersluis.exchange.gatekeeper import Allowed
-from keersluis.exchange.gates import ALL, GateOrder
+from keersluis.exchange.gates import ALL
 from keersluis.exchange.outbox import EMPTY, Promised
+from keersluis.exchange.pace import Mark
 from keersluis.merkle import Frontier
 from keersluis.signing import sign_note
 from keersluis.storage import Store
 from keersluis.timeline import log
+from keersluis.times import Instant
 from keersluis.watermarks import NOTHING_PROMISED
 
 
@@ -73,6 +75,11 @@ DOUBTFUL = frozenset({"receipt.ahead", "receipt.other-stream", "exchange.forked"
 
 BATCHES = "/v0/uitwisseling/partijen"
 
+RENEWED = 5
+"""Every so many rounds of one call, the promises are made anew."""
+
+Renew: TypeAlias = Callable[[], Sequence[Promised]]
+
 
 @dataclass(frozen=True, slots=True)
 class Offer:
@@ -82,6 +89,20 @@ class Offer:
     after: int
     batch: Batch
     size: int
+
+    @property
+    def kind(self) -> str:
+        return self.promised.kind.path
+
+
+@dataclass(frozen=True, slots=True)
+class _Stand:
+    """How far the peer was `told` of a stream, what it `heard` promised of it, and what our gate allows."""
+
+    promised: Promised
+    told: Frontier
+    heard: Instant
+    allowed: Allowed
 
     @property
     def kind(self) -> str:
@@ -102,19 +123,16 @@ class Sent:
 @dataclass
 class _Call:
     """One call of `send_all`. `quiet`: the streams to be offered also where nothing is new; `asked_again`: the kinds
-    of which the peer wanted older events. Of the round under way: the `room` in the parcel, tokens `taken` by meter."""
+    of which the peer wanted older events."""
 
     sent: Sent
     quiet: set[int]
     asked_again: set[str] = field(default_factory=set)
-    room: int = BATCH_BYTES
-    taken: Counter[GateOrder] = field(default_factory=Counter)
-    taken_bytes: Counter[GateOrder] = field(default_factory=Counter)
 
 
 class Sender:
-    """Drains all streams of ours towards one peer, in the chain's drain order with ageing. May be called from several
-    threads at once.
+    """Drains all streams of ours towards one peer, in the drain order (`drain`). May be called from several threads at
+    once.
 
     To a peer that did not answer, or that closed its gate, no events are offered until it takes an empty batch; a
     promise that a closed gate held back is said as soon as one of these opens.
@@ -126,21 +144,23 @@ class Sender:
         self.limit: dict[str, int] = {}
         self.shut: set[str] = set()
         self.unsaid: set[str] = set()
-        self.passed_over: Counter[str] = Counter()
+        self.order = DrainOrder()
         self.guard: Guard | None = None
 
-    def send_all(self, promises: Sequence[Promised], *, heartbeat: bool) -> Sent:
+    def send_all(self, promises: Sequence[Promised], *, heartbeat: bool, renew: Renew | None = None) -> Sent:
         """Offer what waits, a batch of each stream in one parcel a round, until nothing is left or the peer refuses.
 
-        With `heartbeat`, a stream that has nothing new is offered once all the same: nothing happened.
+        With `heartbeat`, a stream that has nothing new is offered once all the same: nothing happened. `renew` gives
+        the promises anew every few rounds, so that what is accepted during a long backlog does not wait for its end.
         """
-        left = [p for p in promises if self.peer in p.kind.receivers]
-        held: dict[str, str] = {}
-        if self.guard is not None:
-            left, held = self.guard.certain(left)
+        left, held = self._certain(promises)
         sent = Sent(reached="link.unreachable" not in held.values(), refused=held)
         call = _Call(sent, {p.stream for p in left} if heartbeat else set())
+        rounds = 0
         while left:
+            rounds += 1
+            if renew and rounds % RENEWED == 0:
+                left = [each for each in self._certain(renew())[0] if each.kind.path not in call.sent.refused]
             offers, later = self._offers(left, call)
             if not offers:
                 break
@@ -158,83 +178,92 @@ class Sender:
                 self.guard.doubt(kind)
         return call.sent
 
+    def _certain(self, promises: Sequence[Promised]) -> tuple[list[Promised], dict[str, str]]:
+        """The streams for this peer, and those of which the guard has doubts, with its code."""
+        ours = [each for each in promises if self.peer in each.kind.receivers]
+        return (ours, {}) if self.guard is None else self.guard.certain(ours)
+
     def _unanswered(self, offers: Sequence[Offer], error: KeersluisError, sent: Sent) -> None:
         sent.reached = False
         sent.refused |= {offer.kind: error.code for offer in offers}
         self.shut |= {offer.kind for offer in offers}
 
     def _offers(self, left: Sequence[Promised], call: _Call) -> tuple[list[Offer], list[Promised]]:
-        """Steps 7 and 8 for each stream whose gate lets it through; then the streams for which there is no room."""
-        offers: list[Offer] = []
-        later: list[Promised] = []
-        call.room = BATCH_BYTES
-        call.taken.clear()
-        call.taken_bytes.clear()
+        """Steps 7 and 8 for each stream whose gate lets it through; then those that got nothing in this round."""
+        offers: dict[int, Offer] = {}
         with self.store.read() as tx:
             newest = log.head(tx) if call.quiet else None
-            rows = {row.stream: row for row in _store.out_peers_of(tx, self.peer)}
-            for promised in sorted(left, key=self._turn):
-                if call.room <= 0:
-                    later.append(promised)
-                    continue
-                try:
-                    offer = self._offer(tx, promised, rows.get(promised.stream), call)
-                except Unavailable as error:
-                    call.sent.refused[promised.kind.path] = error.code
-                    if promised.stream in call.quiet:
-                        self.unsaid.add(promised.kind.path)
-                    continue
-                if offer is not None:
-                    offers.append(offer)
-        if offers and newest:
-            first = msgspec.structs.replace(offers[0].batch, timeline=newest.note)
-            offers[0] = replace(offers[0], batch=first)
-        return offers, later
+            stands = self._stands(tx, left, call)
 
-    def _turn(self, promised: Promised) -> int:
-        """The drain order with ageing: who was passed over moves up, so that no kind starves behind a meter."""
-        return promised.kind.drain - self.passed_over[promised.kind.path]
+            def take(waits: Waits, events: int, size: int) -> tuple[int, int]:
+                if (offer := self._offer(tx, stands[waits.stream], call, events, size)) is None:
+                    return 0, 0
+                offers[waits.stream] = offer
+                return len(offer.batch.events), offer.size
 
-    def _may_go(self, tx: Connection, promised: Promised, behind: int, call: _Call) -> tuple[int, Allowed]:
-        """Step 7: how many of the events that the peer is `behind` may go now, and what the meter says. Raises
-        Unavailable `gate.closed`."""
-        kind = promised.kind.path
-        allowed = gatekeeper.allowance(tx, self.peer, "out", kind, self.ctx.clock.now())
-        if not behind or kind in self.shut:
-            return 0, allowed
-        free = allowed.events - (call.taken[allowed.meter] if allowed.meter else 0)
-        most = min(self.most, free, behind, self.limit.pop(kind, self.most))
-        if most <= 0 or self._bytes_left(allowed, call) <= 0:
-            call.sent.refused[kind] = "gate.metered"
-            self.passed_over[kind] += 1
-            return 0, allowed
-        self.passed_over.pop(kind, None)
-        return most, allowed
+            waiting = [self._waits(stand) for stand in stands.values() if self._behind(stand)]
+            self.order.divide(waiting, BATCH_BYTES, self.most, take)
+            for stream, stand in stands.items():
+                if stream not in offers and (offer := self._offer(tx, stand, call, 0, 0)):
+                    offers[stream] = offer
+        unserved = [
+            stands[each.stream] for each in waiting if each.stream not in offers or not offers[each.stream].size
+        ]
+        later = self._later(unserved, offers, call)
+        ordered = [offers[each.stream] for each in left if each.stream in offers]
+        if ordered and newest:
+            ordered[0] = replace(ordered[0], batch=msgspec.structs.replace(ordered[0].batch, timeline=newest.note))
+        return ordered, later
+
+    def _stands(self, tx: Connection, left: Sequence[Promised], call: _Call) -> dict[int, _Stand]:
+        """How far the peer is with each stream, and what our gate says; streams behind a closed one are refused."""
+        rows = {row.stream: row for row in _store.out_peers_of(tx, self.peer)}
+        now = self.ctx.clock.now()
+        stands = {}
+        for promised in left:
+            kind, row = promised.kind.path, rows.get(promised.stream)
+            told = Frontier.from_bytes(row.frontier) if row else EMPTY
+            try:
+                allowed = gatekeeper.allowance(tx, self.peer, "out", kind, now)
+            except Unavailable as error:
+                call.sent.refused[kind] = error.code
+                if promised.stream in call.quiet:
+                    self.unsaid.add(kind)
+                continue
+            if promised.size >= told.size:  # else the peer was told more meanwhile, by another call
+                stands[promised.stream] = _Stand(promised, told, row.promised if row else NOTHING_PROMISED, allowed)
+        return stands
+
+    def _behind(self, stand: _Stand) -> int:
+        """How many events may be offered: none to a peer that shut its gate."""
+        return 0 if stand.kind in self.shut else stand.promised.size - stand.told.size
+
+    def _waits(self, stand: _Stand) -> Waits:
+        events = min(self._behind(stand), self.limit.pop(stand.kind, self.most))
+        allowed, drain = stand.allowed, stand.promised.kind.drain
+        return Waits(stand.promised.stream, drain, stand.kind, events, allowed.meter, allowed.events, allowed.size)
 
     @staticmethod
-    def _bytes_left(allowed: Allowed, call: _Call) -> int:
-        return allowed.size - (call.taken_bytes[allowed.meter] if allowed.meter else 0)
+    def _later(unserved: Iterable[_Stand], offers: Mapping[int, Offer], call: _Call) -> list[Promised]:
+        """Streams that wait and got nothing: the next round has room for them, where their meter lets through."""
+        later = []
+        for stand in unserved:
+            if stand.allowed.meter:
+                call.sent.refused[stand.kind] = "gate.metered"
+            if min(stand.allowed.events, stand.allowed.size) > 0 and stand.promised.stream not in offers:
+                later.append(stand.promised)
+        return later
 
-    def _offer(self, tx: Connection, promised: Promised, row: Any, call: _Call) -> Offer | None:
-        """Steps 7 and 8: what may go now, under its own checkpoint."""
-        told = Frontier.from_bytes(row.frontier) if row else EMPTY
-        behind = promised.size - told.size
-        if behind < 0:
-            return None  # the peer was told more meanwhile, by another call
-        most, allowed = self._may_go(tx, promised, behind, call)
+    def _offer(self, tx: Connection, stand: _Stand, call: _Call, most: int, room: int) -> Offer | None:
+        """Steps 7 and 8: what may go now, under its own checkpoint; None when there is nothing to say."""
+        promised, told = stand.promised, stand.told
         self.ctx.step(7)
         tail = _store.tail(tx, promised.stream, told.size, promised.size, most) if most else ()
-        events = _within(tail, call.room)
-        if allowed.meter:
-            events = _metered(events, self._bytes_left(allowed, call))
-            if tail and not events:
-                call.sent.refused[promised.kind.path] = "gate.metered"
-                self.passed_over[promised.kind.path] += 1
-        knocks = promised.kind.path in self.shut | self.unsaid
-        if not (events or knocks or promised.stream in call.quiet):
+        events = _within(tail, room, least=0 if stand.allowed.meter else 1)
+        says = stand.kind in self.shut | self.unsaid or promised.stream in call.quiet
+        if not events and (most or not says):
             return None
-        before = row.promised if row else NOTHING_PROMISED
-        checkpoint = outbox.checkpoint(tx, promised, told, [bytes(event.leaf) for event in events], before)
+        checkpoint = outbox.checkpoint(tx, promised, told, [bytes(event.leaf) for event in events], stand.heard)
         note = sign_note(checkpoint.text(), self.ctx.signer)
         self.ctx.step(8)
         raws = [msgspec.Raw(bytes(event.bytes)) for event in events]
@@ -242,14 +271,8 @@ class Sender:
         # a count of everything says nothing of a part of it
         more = checkpoint.size < promised.size
         counts = None if more else promised.counts
-        offer = Offer(
-            promised, told.size, Batch(note, told.size + 1, raws, counts, None, more, declared), sum(map(len, raws))
-        )
-        call.room -= offer.size
-        if allowed.meter:
-            call.taken[allowed.meter] += len(raws)
-            call.taken_bytes[allowed.meter] += offer.size
-        return offer
+        batch = Batch(note, told.size + 1, raws, counts, None, more, declared)
+        return Offer(promised, told.size, batch, sum(map(len, raws)))
 
     def _announced(self, offers: Sequence[Offer], sent: Sent) -> list[Offer]:
         """Step 9, just before it leaves: what a gate that closed since step 7 holds back stays here (P4)."""
@@ -319,6 +342,7 @@ class Sender:
         now = self.ctx.clock.now()
         told: list[tuple[Offer, int | KeersluisError]] = []
         rows = []
+        paces: dict[int, Mark] = {}
         for offer, receipt in receipts:
             try:
                 row = outbox.receipted(tx, self.ctx, self.peer, offer.promised, receipt, now)
@@ -330,9 +354,11 @@ class Sender:
             rows.append(row)
             told.append((offer, int(row["size"])))
             if offer.batch.events:
+                paces[offer.promised.stream] = Mark(now, int(row["size"]), offer.promised.size)
                 body = {"origin": offer.promised.origin, "by": self.peer, "size": row["size"]}
                 log.append(tx, at=now, room="exchange", kind="batch.receipted", body=body)
         outbox.store_receipts(tx, self.peer, rows)
+        _store_backlog.keep_paces(tx, self.peer, paces)
         return told
 
     def _refused(self, offer: Offer, problem: Mapping[str, Any], call: _Call) -> bool:
@@ -367,21 +393,11 @@ def _check_reach(offer: Offer, reached: int) -> None:
         raise Untrusted("receipt.behind", expected=expected, got=f"one for {reached}")
 
 
-def _within(events: Sequence[Any], room: int) -> Sequence[Any]:
-    """As many events as fit in `room` bytes, at least one."""
+def _within(events: Sequence[Any], room: int, *, least: int) -> Sequence[Any]:
+    """As many events as fit in `room` bytes, but at least so many."""
     total = 0
     for number, event in enumerate(events):
         total += len(event.bytes)
-        if total > room and number:
-            return events[:number]
-    return events
-
-
-def _metered(events: Sequence[Any], tokens: int) -> Sequence[Any]:
-    """As many events as have tokens for their bytes."""
-    total = 0
-    for number, event in enumerate(events):
-        total += len(event.bytes)
-        if total > tokens:
+        if total > room and number >= least:
             return events[:number]
     return events
