@@ -25,14 +25,15 @@ LONGEST_FILE = 450
 ROOMS = ("timeline", "exchange", "register", "decisions", "recovery", "investigation")
 
 _PURE = {
-    "": "errors times merkle watermarks",
+    "": "errors times merkle watermarks fields",
     "timeline": "model findings lines heads audit texts texts_completeness verdicts",
     "exchange": "envelope gates batches epochs lags quota drain pace",
     "register": "facts intake answers ends lookups",
     "decisions": "model policies settle reasons derivations evidence",
+    "adaptors": "mapping",
     "simulation": "acts drawing population feed",
-    "web": "actions canals chart completeness exchange_actions exchange_view history layout orders picture scene"
-    " views protocol",
+    "web": "actions binding canals chart completeness exchange_actions exchange_view history layout orders picture"
+    " scene views protocol",
 }
 PURE = [f"{room}.{module}".lstrip(".") for room, modules in _PURE.items() for module in modules.split()]
 """Modules that decide, count or word: they get time and everything else as data (DESIGN.md, "Rooms")."""

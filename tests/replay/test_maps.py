@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keersluis.errors import Incorrect
-from keersluis.simulation.maps import Field, Value, convert, load_map, map_file, shipped_maps
+from keersluis.fields import Field, Value, convert
+from keersluis.simulation.maps import load_map, map_file, shipped_maps
 from keersluis.times import DAY
 
 SOUND = """

@@ -25,6 +25,7 @@ COMMANDS = {
     "gate": "Close, meter or open a gate, and see the orders in force.",
     "intake": "What waits to be entered: paper, mailboxes, systems that are down.",
     "publish": "Feed events to a node, each exactly once.",
+    "adaptor": "Deliver from a folder or a database outbox, by a mapping.",
     "register": "Look up facts as they held, and as they were known.",
     "decide": "Take decisions on answers of the register.",
     "revisit": "Decisions that came out different, worst first.",

@@ -20,6 +20,7 @@ _FAMILIES: dict[int, type[KeersluisError]] = {
     403: Forbidden,
     409: Conflict,
     413: Incorrect,
+    415: Incorrect,
     422: Untrusted,
     429: Unavailable,
     503: Unavailable,

@@ -13,8 +13,7 @@ import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from functools import lru_cache
+from datetime import datetime
 from io import TextIOWrapper
 from pathlib import Path
 from typing import IO, Any, NamedTuple, TypeAlias
@@ -22,6 +21,7 @@ from xml.parsers import expat
 from zoneinfo import ZoneInfo
 
 from keersluis.errors import Incorrect
+from keersluis.fields import parse_time
 from keersluis.sections import nearest
 from keersluis.times import Instant
 
@@ -32,8 +32,6 @@ SHOWN = 3
 """How many faulty events an error shows."""
 
 _DELIMITERS = (",", ";", "\t")
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,15 +104,6 @@ def read_log(path: Path, columns: Columns, zone: ZoneInfo, bad: BadRows) -> Iter
             bad.add(line, f"a value for {missing.args[0]!r}", "nothing")
         except ValueError:
             bad.add(line, "a time as 2011-10-11T13:45:40+02:00", repr(fields[time]))
-
-
-@lru_cache(maxsize=65536)
-def parse_time(text: str, zone: ZoneInfo) -> Instant:
-    """ISO 8601 -> instant; without an offset it is local time of `zone`. Raises ValueError."""
-    moment = datetime.fromisoformat(text.strip())
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=zone)
-    return (moment - _EPOCH) // _MICROSECOND
 
 
 def _reader(path: Path) -> tuple[Reader, str]:

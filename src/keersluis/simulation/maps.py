@@ -9,42 +9,22 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from decimal import Decimal, DecimalException
 from pathlib import Path
-from typing import TypeAlias
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from keersluis.chain import SHIPPED, Chain, Kind, load_chain
 from keersluis.errors import Incorrect
+from keersluis.fields import Field, read_field
 from keersluis.sections import Faults, Section, Words, nearest, read_section
-from keersluis.simulation.logs import Columns, parse_time
-from keersluis.times import DAY, HOUR, format_instant
+from keersluis.simulation.logs import Columns
+from keersluis.times import DAY, HOUR
 
 MAP = "map.toml"
-TYPES = ("text", "integer", "number", "flag", "time")
 
 LONGEST_DAY = 25 * HOUR
 """When summer time ends. An act known by day is entered up to this long after its start, beside the tick."""
 
-_FLAGS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 _SCHEME = re.compile(r"[a-z][a-z0-9-]*")
-
-Value: TypeAlias = str | int | float | bool
-
-
-@dataclass(frozen=True, slots=True)
-class Field:
-    """One value of an act's content, taken from attribute `source` of the event.
-
-    Numbers are multiplied by `times`; values in `none` mean that there is nothing.
-    """
-
-    name: str
-    source: str
-    type: str
-    times: int
-    none: tuple[str, ...]
-    required: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,7 +211,7 @@ def _activity(name: str, table: Section, tables: Mapping[str, Section], chain: C
     kinds = {path: kind for path, kind in chain.kinds.items() if kind.action != "answer"}
     refers_to = table.text("refers_to", "") or None
     content = table.section("content") if table.has("content") else None
-    fields = [_field(key, each) for key, each in content.sections()] if content else []
+    fields = [read_field(key, each) for key, each in content.sections()] if content else []
     table.done()
     if path not in kinds:
         if path:
@@ -247,21 +227,6 @@ def _check_reference(table: Section, kind: Kind, refers_to: str | None, tables: 
     if (kind.action == "record") != (refers_to is None):
         expected = "nothing" if kind.action == "record" else f"the activity that it refers to, to {kind.action} it"
         table.fault("refers_to", expected, repr(refers_to) if refers_to else "nothing")
-
-
-def _field(name: str, table: Section) -> Field:
-    found = Field(
-        name=name,
-        source=table.text("from"),
-        type=table.choice("type", TYPES, "text"),
-        times=table.whole("times", 1, least=1),
-        none=table.texts("none", ()),
-        required=table.flag("required", False),
-    )
-    if found.type not in ("integer", "number") and found.times != 1:
-        table.fault("type", "integer or number, because there is times", repr(found.type))
-    table.done()
-    return found
 
 
 def _subjects(table: Section) -> Subjects:
@@ -302,27 +267,3 @@ def _questions(table: Section, chain: Chain) -> Questions:
 
 def _member(table: Section, role: str, chain: Chain) -> str:
     return table.choice("organisation", [each.key for each in chain.organisations.values() if role in each.roles])
-
-
-def convert(field: Field, text: str, zone: ZoneInfo) -> Value:
-    """The text of a log as a value of the content. Raises ValueError when it does not fit the type."""
-    if field.type == "text":
-        return text
-    if field.type == "flag":
-        return _flag(text)
-    if field.type == "time":
-        return format_instant(parse_time(text, zone))
-    try:
-        number = Decimal(text) * field.times
-        if not number.is_finite() or (field.type == "integer" and number != number.to_integral_value()):
-            raise ValueError(text)
-    except DecimalException:
-        raise ValueError(text) from None
-    return int(number) if field.type == "integer" else float(number)
-
-
-def _flag(text: str) -> bool:
-    try:
-        return _FLAGS[text.strip().lower()]
-    except KeyError:
-        raise ValueError(text) from None

@@ -21,6 +21,7 @@ from keersluis.times import parse_instant
 from keersluis.web.api_gates import gate_handlers
 from keersluis.web.api_intake import intake_handlers
 from keersluis.web.api_recovery import recovery_handlers
+from keersluis.web.binding import events_of
 from keersluis.web.bodies import HEADERS, read_as, said
 from keersluis.web.peers import peer_of
 from keersluis.web.problems import Problems
@@ -86,11 +87,10 @@ async def _off_afar(work: Callable[[], T]) -> T:
 def exchange_handlers(node: Node) -> Sequence[HTTPRouteHandler]:
     """Publishing, the wire between nodes and counts."""
 
-    @post("/gebeurtenissen", status_code=200, summary="Accept events (CloudEvents, one or a list)")
+    @post("/gebeurtenissen", status_code=200, summary="Accept events (CloudEvents: single, batch or binary)")
     async def publish(request: Request[Any, Any, Any]) -> Response[bytes]:
-        body = (await request.body()).lstrip()
-        raws = read_as(body, list[msgspec.Raw]) if body.startswith(b"[") else [msgspec.Raw(body)]
-        accepted = await _off(lambda: node.accept([bytes(raw) for raw in raws]))
+        events = events_of(request.headers.multi_items(), await request.body())
+        accepted = await _off(lambda: node.accept(events))
         return said({"accepted": accepted})
 
     @post("/uitwisseling/partijen", status_code=200, summary="Receive batches of a peer's streams")

@@ -14,6 +14,9 @@ from keersluis.errors import Fault, Incorrect, KeersluisError
 
 _log = logging.getLogger("keersluis.web")
 
+_OF_ITS_OWN = {"gate.metered": 429, "event.too-large": 413, "api.media-type": 415}
+"""Codes for which HTTP has a status beside that of their family."""
+
 
 class Problems:
     """Exception handlers that add `headers` to every answer."""
@@ -23,7 +26,7 @@ class Problems:
 
     def foreseen(self, _request: Request[Any, Any, Any], error: KeersluisError) -> Response[bytes]:
         """A metered gate is 429, a closed one 503; both say when to try again."""
-        return self._answer(error, 429 if error.code == "gate.metered" else error.status)
+        return self._answer(error, _OF_ITS_OWN.get(error.code, error.status))
 
     def refused(self, _request: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:
         """What the framework refuses: parameters, methods, sizes. Every wrong parameter is named."""
