@@ -25,6 +25,7 @@ from keersluis.exchange.envelope import Received
 from keersluis.exchange.gates import GateOrder, Way
 from keersluis.exchange.outbox import Accepted
 from keersluis.exchange.sender import Link, Sender, Sent, cut
+from keersluis.exchange.unpacking import MIGRATIONS as BUNDLES
 from keersluis.identity import KeyRing, KeysAt, generate_key, key_path, load_key
 from keersluis.register import desk as register
 from keersluis.register import intake
@@ -100,7 +101,7 @@ class Node:
 
     def pump(self, *, heartbeat: bool = True, peers: Sequence[str] | None = None) -> Pumped:
         """Steps 7-13 towards `peers` (all by default): say what became complete, promise, offer, take receipts."""
-        renew = partial(self.store.write, self._prepare)
+        renew = partial(self.store.write, self.prepare)
         promises, pumped = renew(), Pumped()
         for peer in self.senders if peers is None else peers:
             pumped.sent[peer] = self.senders[peer].send_all(promises, heartbeat=heartbeat, renew=renew)
@@ -113,7 +114,8 @@ class Node:
         with self.store.read() as tx:
             return outbox.waits(tx, self.ctx, peer, besides)
 
-    def _prepare(self, tx: Connection) -> list[outbox.Promised]:
+    def prepare(self, tx: Connection) -> list[outbox.Promised]:
+        """Steps before 7: say what became complete, and promise, in the writer."""
         self._unsaid = False
         gatekeeper.note_effects(tx, self.clock.now())
         if "register" in self.me.roles:
@@ -141,7 +143,7 @@ class Node:
 
     def take(self, batch: Batch, link: Way, tx: Connection) -> Receipt | inbox.Refused:
         """Steps 10-12 for one batch, in the writer, by whichever link it came."""
-        self._unsaid = "register" in self.me.roles  # in the writer, as `_prepare` is: no word falls between the two
+        self._unsaid = "register" in self.me.roles  # in the writer, as `prepare` is: no word falls between the two
         return inbox.receive(tx, self.ctx, batch, self._apply, self.clock.now(), link)
 
     def _apply(self, tx: Connection, events: Sequence[Received], now: Instant) -> None:
@@ -305,6 +307,7 @@ def open_node(
 MIGRATIONS = [
     log.MIGRATIONS,
     outbox.MIGRATIONS,
+    BUNDLES,
     lagging.MIGRATIONS,
     entry.MIGRATIONS,
     register.MIGRATIONS,

@@ -100,6 +100,16 @@ def own_word(oin: str, by: str | None) -> None:
         raise Forbidden("link.not-its-own", expected=f"what {by} says itself", got=f"what {oin[:40]} says")
 
 
+def within(events: Sequence[Any], room: int, *, least: int = 1) -> Sequence[Any]:
+    """As many rows of events as fit in `room` bytes, but at least so many."""
+    total = 0
+    for number, event in enumerate(events):
+        total += len(event.bytes)
+        if total > room and number >= least:
+            return events[:number]
+    return events
+
+
 @dataclass(frozen=True, slots=True)
 class Extension:
     """Step 10's result: what is new in a batch, and the tree after it."""

@@ -23,6 +23,7 @@ from keersluis.exchange.batches import (
     Receipt,
     decode,
     encode,
+    within,
 )
 from keersluis.exchange.drain import DrainOrder, Waits
 from keersluis.exchange.gatekeeper import Allowed
@@ -259,7 +260,7 @@ class Sender:
         promised, told = stand.promised, stand.told
         self.ctx.step(7)
         tail = _store.tail(tx, promised.stream, told.size, promised.size, most) if most else ()
-        events = _within(tail, room, least=0 if stand.allowed.meter else 1)
+        events = within(tail, room, least=0 if stand.allowed.meter else 1)
         says = stand.kind in self.shut | self.unsaid or promised.stream in call.quiet
         if not events and (most or not says):
             return None
@@ -391,13 +392,3 @@ def _check_reach(offer: Offer, reached: int) -> None:
     if reached < (offered := offer.after + len(offer.batch.events)):
         expected = f"a receipt for {offered} events of {offer.promised.origin}"
         raise Untrusted("receipt.behind", expected=expected, got=f"one for {reached}")
-
-
-def _within(events: Sequence[Any], room: int, *, least: int) -> Sequence[Any]:
-    """As many events as fit in `room` bytes, but at least so many."""
-    total = 0
-    for number, event in enumerate(events):
-        total += len(event.bytes)
-        if total > room and number >= least:
-            return events[:number]
-    return events
