@@ -26,6 +26,7 @@ COMMANDS = {
     "intake": "What waits to be entered: paper, mailboxes, systems that are down.",
     "publish": "Feed events to a node, each exactly once.",
     "adaptor": "Deliver from a folder or a database outbox, by a mapping.",
+    "bundle": "Carry streams and receipts by hand: export, inspect, import, receipt.",
     "register": "Look up facts as they held, and as they were known.",
     "decide": "Take decisions on answers of the register.",
     "revisit": "Decisions that came out different, worst first.",

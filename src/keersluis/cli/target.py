@@ -53,6 +53,16 @@ class Target:
         finally:
             wire.close()
 
+    def fetch(self, path: str, *, patience: float = 600.0) -> bytes:
+        """GET what is not JSON. Raises as `call`."""
+        from keersluis.exchange.wire import Wire, read_addresses
+
+        wire = Wire(read_addresses(self.home / "addresses.json"), timeout=patience)
+        try:
+            return wire.get(self.organisation, path)
+        finally:
+            wire.close()
+
     @contextmanager
     def node(self) -> Iterator[Node]:
         """The node's own parts on its store, without its web: for when it does not run."""

@@ -18,7 +18,7 @@ import msgspec
 import zstandard
 
 from keersluis.errors import Incorrect, Untrusted
-from keersluis.exchange.batches import BATCH_BYTES, Receipt
+from keersluis.exchange.batches import Receipt
 from keersluis.merkle import Frontier
 from keersluis.signing import Keys, Signer, sign_bytes, sign_note, unverified_text, verify_bytes, verify_note
 from keersluis.times import Instant, format_instant, parse_instant
@@ -27,9 +27,12 @@ VERSION = 1
 SMALLEST_PART, USUAL_PART, LARGEST_PART = 64 * 1024, 8 * 1024 * 1024, 32 * 1024 * 1024
 """Bytes of a part as it lies in a file, its header included."""
 
+EVENTS_A_BATCH, BYTES_A_BATCH = 1000, 8 * 1024 * 1024
+"""Where a range is cut into batches: fixed with the version, so that the same range gives the same bytes."""
+
 MOST_PARTS = 100_000
 MOST_HEADER = 4096
-MOST_RECORD = 4 * BATCH_BYTES
+MOST_RECORD = 4 * BYTES_A_BATCH
 """Bytes of one record: the receiver holds one at a time, whatever a peer packs."""
 
 LEVEL = 3

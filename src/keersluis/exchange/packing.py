@@ -16,8 +16,8 @@ from sqlalchemy import Connection
 from keersluis.context import Context
 from keersluis.errors import Incorrect, KeersluisError, Unavailable, Untrusted
 from keersluis.exchange import _store, _store_bundles, bundles, gatekeeper, outbox
-from keersluis.exchange.batches import BATCH_BYTES, BATCH_EVENTS, Batch, Receipt, within
-from keersluis.exchange.bundles import Manifest, Range, tree_before
+from keersluis.exchange.batches import Batch, Receipt, within
+from keersluis.exchange.bundles import BYTES_A_BATCH, EVENTS_A_BATCH, Manifest, Range, tree_before
 from keersluis.exchange.outbox import EMPTY, Promised
 from keersluis.merkle import Frontier
 from keersluis.signing import sign_note, unverified_text, verify_note
@@ -151,8 +151,8 @@ def batch_records(store: Store, ctx: Context, streams: Sequence[Range]) -> Itera
         tree = tree_before(each)
         while True:
             with store.read() as tx:
-                rows = _store.tail(tx, row.stream, tree.size, each.size, BATCH_EVENTS)
-                events = within(rows, BATCH_BYTES)
+                rows = _store.tail(tx, row.stream, tree.size, each.size, EVENTS_A_BATCH)
+                events = within(rows, BYTES_A_BATCH)
                 first, tree = tree.size + 1, tree.extend(bytes(event.leaf) for event in events)
                 last = tree.size == each.size
                 note = each.checkpoint if last else _passing(tx, ctx, row, tree)

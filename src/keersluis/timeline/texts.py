@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 from keersluis.chain import Chain
 from keersluis.errors import Incorrect
-from keersluis.timeline import texts_completeness, texts_recovery
+from keersluis.timeline import texts_bundles, texts_completeness, texts_recovery
 from keersluis.timeline.model import CONTRADICTED, WITNESSED, Entry, owner
 from keersluis.times import parse_instant
 from keersluis.watermarks import parse_origin
@@ -35,6 +35,7 @@ NOTABLE = frozenset(
         "hold.released",
         "key.rotated",
         *texts_recovery.NOTABLE,
+        *texts_bundles.NOTABLE,
         *texts_completeness.NOTABLE,
     }
 )
@@ -372,6 +373,7 @@ _SENTENCES: Mapping[str, _Sentence] = {
     WITNESSED: _witnessed,
     CONTRADICTED: _contradicted,
     **texts_recovery.SENTENCES,
+    **texts_bundles.SENTENCES,
     **texts_completeness.SENTENCES,
 }
 

@@ -18,6 +18,7 @@ from keersluis import status
 from keersluis.errors import KeersluisError
 from keersluis.service import Node
 from keersluis.times import parse_instant
+from keersluis.web.api_bundles import bundle_handlers
 from keersluis.web.api_gates import gate_handlers
 from keersluis.web.api_intake import intake_handlers
 from keersluis.web.api_recovery import recovery_handlers
@@ -185,8 +186,14 @@ def status_handlers(node: Node) -> Sequence[HTTPRouteHandler]:
 
 def api(node: Node) -> Router:
     """The whole API of one node."""
-    handlers = [*exchange_handlers(node), *gate_handlers(node), *intake_handlers(node)]
-    handlers += [*recovery_handlers(node), *status_handlers(node)]
+    handlers = [
+        *exchange_handlers(node),
+        *gate_handlers(node),
+        *intake_handlers(node),
+        *bundle_handlers(node),
+        *recovery_handlers(node),
+        *status_handlers(node),
+    ]
     if "register" in node.me.roles:
         handlers += answer_handlers(node)
     if "decider" in node.me.roles:

@@ -1,0 +1,233 @@
+"""Two real nodes, and the ways to bring events from one to the other, all behind one interface.
+
+`test_links.py` runs the same tests on every class of `LINKS`. A new link joins by adding a class here.
+"""
+
+from __future__ import annotations
+
+import atexit
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from exchange_harness import KIND, START, event
+
+from keersluis import carrying
+from keersluis.chain import Chain, load_chain
+from keersluis.errors import KeersluisError, Unavailable
+from keersluis.exchange import _store, inbox, outbox, packing
+from keersluis.exchange.batches import Batch, Outcomes, Parcel, decode, encode
+from keersluis.exchange.gates import GateOrder
+from keersluis.exchange.packing import Wanted
+from keersluis.merkle import Frontier
+from keersluis.register import desk as register
+from keersluis.service import Node, make_home, open_node
+from keersluis.signing import sign_note
+from keersluis.times import HOUR, MINUTE, Instant, ManualClock
+
+
+@dataclass
+class Ends:
+    """A source (om) and the register (justid) on one virtual clock; the wire between them can be cut."""
+
+    chain: Chain
+    home: Path
+    clock: ManualClock
+    nodes: dict[str, Node] = field(default_factory=dict)
+    cut: bool = False
+
+    def send(self, peer: str, _path: str, body: bytes) -> bytes:
+        if self.cut or peer not in self.nodes:
+            raise Unavailable("link.unreachable", expected=f"an answer of {peer}")
+        return self.nodes[peer].receive(body)
+
+    @property
+    def source(self) -> Node:
+        return self.nodes["om"]
+
+    @property
+    def register(self) -> Node:
+        return self.nodes["justid"]
+
+    def accept(self, first: int, last: int, *, kind: str = KIND) -> None:
+        """Events `first` … `last` of one kind at the source, an act a minute, each entered a minute after the last."""
+        for number in range(first, last + 1):
+            self.clock.set(self.clock.now() + MINUTE)
+            self.source.accept([event(number, START - 2 * HOUR + number * MINUTE, kind=kind, chain=self.chain)])
+
+    def order(self, side: str, direction: str, state: str, link: str = "*", rate: float | None = None) -> None:
+        moved = GateOrder(self.clock.now(), "*", direction, "*", state, "crisis team", "test", rate, link=link)  # type: ignore[arg-type]
+        self.nodes[side].order_gate([moved])
+
+    def stored(self) -> list[tuple[str, int, bytes]]:
+        """Every event that the register received, in order."""
+        with self.register.store.read() as tx:
+            return list(inbox.stored(tx))
+
+    def facts(self) -> int:
+        with self.register.store.read() as tx:
+            return int(register.counts(tx)["facts"])
+
+    def watermark(self, kind: str = KIND) -> Instant:
+        with self.register.store.read() as tx:
+            return inbox.watermarks(tx).get(kind, 0)
+
+    def receipted(self, kind: str = KIND) -> int:
+        """How many events of a stream the source holds a receipt for."""
+        with self.source.store.read() as tx:
+            reached = packing.reached(tx, "justid")
+        return next((size for origin, size in reached.items() if f"/{kind}/" in origin), 0)
+
+    def reopen(self, key: str) -> Node:
+        """The node after its process ended, on the same store."""
+        self.nodes.pop(key).close()
+        return self._open(key, self.home)
+
+    def _open(self, key: str, home: Path) -> Node:
+        self.nodes[key] = open_node(self.chain, key, home, self.clock, self, inline=True)
+        return self.nodes[key]
+
+    def twin(self, folder: Path) -> Node:
+        """Another source under the same key, that knows nothing of what the first one said: it tells another story."""
+        for name in ("om", "justid"):
+            (folder / name).mkdir(parents=True)
+            for path in (self.home / name).iterdir():
+                if not path.name.startswith("node.db"):
+                    (folder / name / path.name).write_bytes(path.read_bytes())
+                    (folder / name / path.name).chmod(0o600)
+        for name in ("keys.json", "recipients.json"):
+            (folder / name).write_bytes((self.home / name).read_bytes())
+        return open_node(self.chain, "om", folder, self.clock, self, inline=True)
+
+
+@contextmanager
+def ends(home: Path) -> Iterator[Ends]:
+    """Both nodes; the streams have no counts of their own, so that watermarks follow the promises alone."""
+    chain, folder = _template()
+    shutil.copytree(folder, home)
+    both = Ends(chain, home, ManualClock(START))
+    for key in ("om", "justid"):
+        both._open(key, home)
+    try:
+        yield both
+    finally:
+        for node in both.nodes.values():
+            node.close()
+
+
+@lru_cache(maxsize=1)
+def _template() -> tuple[Chain, Path]:
+    """A working directory with both stores, made once: every test begins with a copy."""
+    chain = load_chain("nl-justice")
+    chain = replace(chain, kinds={path: replace(kind, counts=False) for path, kind in chain.kinds.items()})
+    folder = tempfile.mkdtemp(prefix="keersluis-ends-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    make_home(chain, Path(folder) / "home")
+    new = Ends(chain, Path(folder) / "home", ManualClock(START))
+    for key in ("om", "justid"):
+        new._open(key, new.home).close()
+    return chain, new.home
+
+
+class Link:
+    """One way to bring events over. Refusals come back as error codes, so that every link can be asked the same."""
+
+    name = ""
+
+    def __init__(self, between: Ends) -> None:
+        self.ends = between
+
+    def send(self) -> list[str]:
+        """All that waits, as the product does it, with the receipts back."""
+        raise NotImplementedError
+
+    def pack(self, first: int, through: int, node: Node | None = None) -> Any:
+        """Events `first` … `through` of KIND, ready to travel, and not delivered."""
+        raise NotImplementedError
+
+    def deliver(self, packed: Any) -> list[str]:
+        """Hand over what was packed; the codes of what was refused."""
+        raise NotImplementedError
+
+    def confirm(self) -> list[str]:
+        """Bring back the receipts of what is applied."""
+        raise NotImplementedError
+
+
+class WireLink(Link):
+    name = "wire"
+
+    def send(self) -> list[str]:
+        return sorted(set(self.ends.source.pump(peers=["justid"]).sent["justid"].refused.values()))
+
+    def pack(self, first: int, through: int, node: Node | None = None) -> Any:
+        node = node or self.ends.source
+        promised = next(p for p in node.store.write(node.prepare) if p.kind.path == KIND)
+        with node.store.read() as tx:
+            rows = _store.tail(tx, promised.stream, first - 1, through, 1000)
+            told = Frontier().extend(_store.leaves(tx, promised.stream, 0, first - 1))
+            said = outbox.checkpoint(tx, promised, told, [bytes(row.leaf) for row in rows], 0)
+        raws = [msgspec.Raw(bytes(row.bytes)) for row in rows]
+        return encode(Parcel([Batch(sign_note(said.text(), node.ctx.signer), first, raws)]))
+
+    def deliver(self, packed: Any) -> list[str]:
+        outcomes = decode(self.ends.register.receive(packed), Outcomes).outcomes
+        return [str(each.problem["code"]) for each in outcomes if each.problem]
+
+    def confirm(self) -> list[str]:
+        return self.send()
+
+
+class BundleLink(Link):
+    name = "bundle"
+
+    def send(self) -> list[str]:
+        try:
+            packed = carrying.make(self.ends.source, Wanted("justid"))
+        except KeersluisError as error:
+            return [error.code]
+        return self.deliver(fetched(self.ends.source, packed)) or self.confirm()
+
+    def pack(self, first: int, through: int, node: Node | None = None) -> Any:
+        node = node or self.ends.source
+        return fetched(node, carrying.make(node, Wanted("justid", (KIND,), first, through)))
+
+    def deliver(self, packed: Any) -> list[str]:
+        return import_into(self.ends.register, packed)
+
+    def confirm(self) -> list[str]:
+        try:
+            packed = carrying.confirm(self.ends.register, "om")
+        except KeersluisError as error:
+            return [error.code]
+        return import_into(self.ends.source, fetched(self.ends.register, packed))
+
+
+def fetched(node: Node, packed: packing.Packed) -> bytes:
+    """All parts of a bundle, one after the other, as in a file."""
+    return b"".join(carrying.part(node, packed.n, number) for number in range(1, packed.parts + 1))
+
+
+def import_into(node: Node, data: bytes) -> list[str]:
+    """Take in what a file holds; the codes of what was refused."""
+    try:
+        taken = [carrying.take_in(node, n) for n in carrying.keep(node, BytesIO(data))]
+        carrying.check_done(taken)
+    except KeersluisError as error:
+        refused = [why for each in taken for why in each.refused.values()] if error.code == "bundle.not-taken" else []
+        return [_code(why) for why in refused] or [error.code]
+    return []
+
+
+def _code(sentence: str) -> str:
+    return sentence.rpartition("[")[2].rstrip("]")
+
+
+LINKS: Sequence[type[Link]] = (WireLink, BundleLink)
