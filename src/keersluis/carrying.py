@@ -285,7 +285,7 @@ def _receive(node: Node, batches: Sequence[Batch], tx: Connection) -> tuple[int,
     for batch in batches:
         try:
             result = node.take(batch, "bundle", tx)
-        except (Unavailable, Conflict) as error:
+        except (Unavailable, Conflict, Untrusted, Forbidden) as error:
             return reached, error
         if not isinstance(result, Receipt):
             return reached, result.error

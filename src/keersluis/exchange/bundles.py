@@ -48,7 +48,7 @@ class Range(msgspec.Struct, frozen=True, omit_defaults=True):
     """Events `first` … `size` of one stream (none where `first` is `size` + 1) and the checkpoint over them.
 
     `tree`: the frontier over the events before `first`, base64, greatest subtree first. `more`: a part of what the
-    source had entered, of which the rest is not in this bundle.
+    source had entered, of which the rest is not in this bundle. `epoch`: the declaration of a further epoch.
     """
 
     origin: str
@@ -58,6 +58,7 @@ class Range(msgspec.Struct, frozen=True, omit_defaults=True):
     checkpoint: str
     counts: str | None = None
     more: bool = False
+    epoch: str | None = None
 
 
 class Manifest(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -64,17 +64,20 @@ def plan(
 
     Raises Incorrect `bundle.kinds` or `bundle.range`, and Unavailable `gate.*` where nothing at all may cross.
     """
-    mine = {each.kind.path: each for each in promises if wanted.peer in each.kind.receivers}
-    if foreign := [kind for kind in wanted.kinds if kind not in mine] or (not mine and [wanted.peer]):
-        expected = f"kinds of {ctx.me.key} that {wanted.peer} receives ({', '.join(mine) or 'there are none'})"
+    for_peer = [each for each in promises if wanted.peer in each.kind.receivers]
+    known = dict.fromkeys(each.kind.path for each in for_peer)
+    if foreign := [kind for kind in wanted.kinds if kind not in known] or (not for_peer and [wanted.peer]):
+        expected = f"kinds of {ctx.me.key} that {wanted.peer} receives ({', '.join(known) or 'there are none'})"
         raise Incorrect("bundle.kinds", expected=expected, got=", ".join(foreign))
     if (wanted.first, wanted.through) != (None, None) and len(wanted.kinds) != 1:
         raise Incorrect("bundle.range", expected="one kind beside numbers", got=f"{len(wanted.kinds)} kinds")
+    mine = [each for each in for_peer if not wanted.kinds or each.kind.path in wanted.kinds]
     told = {row.stream: row for row in _store.out_peers_of(tx, wanted.peer)}
     ranges: list[Range] = []
     refused: dict[str, str] = {}
     error: KeersluisError | None = None
-    for promised in (each for kind, each in mine.items() if not wanted.kinds or kind in wanted.kinds):
+    numbered = wanted.first is not None or wanted.through is not None  # numbers speak of the newest epoch
+    for promised in mine[-1:] if numbered else mine:
         try:
             ranges.append(_range(tx, ctx, wanted, promised, told.get(promised.stream)))
         except Unavailable as closed:
@@ -103,7 +106,8 @@ def _range(tx: Connection, ctx: Context, wanted: Wanted, promised: Promised, row
     note = sign_note(promise.text(), ctx.signer)
     more = last < promised.size
     hashes = [b64encode(each).decode() for each in before.hashes]
-    return Range(promised.origin, first, last, hashes, note, None if more else promised.counts, more)
+    counts = None if more else promised.counts
+    return Range(promised.origin, first, last, hashes, note, counts, more, promised.declared if first == 1 else None)
 
 
 def manifest_for(tx: Connection, ctx: Context, peer: str, streams: Sequence[Range]) -> tuple[Manifest, bytes]:
@@ -147,7 +151,8 @@ def batch_records(store: Store, ctx: Context, streams: Sequence[Range]) -> Itera
     """The batches of a manifest's ranges, in order: always the same bytes for the same manifest."""
     for each in streams:
         with store.read() as tx:
-            row: Any = _store.out_stream(tx, parse_origin(each.origin).kind)
+            kind = parse_origin(each.origin).kind
+            row: Any = _store.out_stream(tx, each.origin) or _store.out_stream(tx, kind)  # an earlier epoch, or this
         tree = tree_before(each)
         while True:
             with store.read() as tx:
@@ -158,7 +163,8 @@ def batch_records(store: Store, ctx: Context, streams: Sequence[Range]) -> Itera
                 note = each.checkpoint if last else _passing(tx, ctx, row, tree)
             raws = [msgspec.Raw(bytes(event.bytes)) for event in events]
             more = each.more or not last
-            yield msgspec.json.encode(Batch(note, first, raws, each.counts if last else None, None, more))
+            counts = each.counts if last else None
+            yield msgspec.json.encode(Batch(note, first, raws, counts, None, more, each.epoch))
             if last:
                 break
 

@@ -14,10 +14,10 @@ from sqlalchemy import Connection
 
 from keersluis.context import Context
 from keersluis.errors import Forbidden, Incorrect, KeersluisError, Unavailable, Untrusted
-from keersluis.exchange import _store, _store_bundles, bundles, inbox
+from keersluis.exchange import _store, _store_bundles, bundles, inbox, succession
 from keersluis.exchange.batches import Batch, extend
 from keersluis.exchange.bundles import Header, Manifest, Part, Range, Run, tree_before
-from keersluis.merkle import Frontier, leaf_hash, root
+from keersluis.merkle import Frontier, leaf_hash
 from keersluis.signing import unverified_text
 from keersluis.storage import Store
 from keersluis.timeline import log
@@ -148,10 +148,7 @@ def standing(store: Store, origin: str) -> Standing:
 
     def root_at(size: int) -> bytes:
         with store.read() as tx:
-            known = _store.in_checkpoint(tx, row.stream, size)
-            if known is not None:
-                return Checkpoint.parse(unverified_text(known)).root
-            return root([leaf_hash(event) for event in _store.in_bytes(tx, row.stream, size)])
+            return succession.root_here(tx, row.stream, size)
 
     return Standing(Frontier.from_bytes(row.frontier), row.entered_through, root_at)
 
