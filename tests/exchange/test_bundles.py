@@ -19,7 +19,7 @@ from keersluis.errors import Conflict, Incorrect, Unavailable
 from keersluis.exchange.gates import GateOrder
 from keersluis.exchange.packing import Wanted
 from keersluis.timeline import texts
-from keersluis.times import HOUR
+from keersluis.times import HOUR, SECOND
 
 
 @pytest.fixture
@@ -147,6 +147,18 @@ def test_P4_a_gate_that_closes_half_way_stops_the_import_and_nothing_is_lost(bet
     between.order("justid", "in", "open", link="bundle")
     assert carrying.take_in(between.register, n).done
     assert between.facts() == 9000
+
+
+def test_a_meter_lets_a_carried_batch_pass_and_holds_its_rate_over_time(between: Ends) -> None:
+    (n, *_) = [n for medium in parted(between, 2500) for n in carrying.keep(between.register, BytesIO(medium))]
+    between.order("justid", "in", "metered", rate=2.0)
+    taken = carrying.take_in(between.register, n)
+    assert (len(between.stored()), taken.done) == (1000, False)
+    assert "try again in 500 s" in taken.refused[KIND]
+    assert carrying.take_in(between.register, n).events == 0
+    between.clock.set(between.clock.now() + 501 * SECOND)
+    carrying.take_in(between.register, n)
+    assert len(between.stored()) == 2000
 
 
 def test_P4_a_bundle_made_before_the_gate_closed_is_not_handed_out(between: Ends) -> None:

@@ -174,9 +174,14 @@ def admit(
     size: int = 0,
 ) -> None:
     """Let `events` of `size` bytes together pass, taking their tokens, or raise Unavailable `gate.closed` or
-    `gate.metered` (with `retry_after` and `allowed`)."""
+    `gate.metered` (with `retry_after` and `allowed`).
+
+    A batch of a carried bundle cannot be signed anew in smaller ones: where one event may pass it passes, and leaves a
+    debt, so that the rate holds over time.
+    """
     allowed = allowance(tx, peer, direction, kind, now, link)
-    if events > allowed.events or (events and size > allowed.size):
+    on_credit = link == "bundle" and min(allowed.events, allowed.size) > 0
+    if not on_credit and (events > allowed.events or (events and size > allowed.size)):
         raise _metered(allowed, events, size)
     if events and (meter := allowed.meter):
         left = refill(_store_gates.bucket(tx, meter), meter.rate, now, meter.byte_rate)
