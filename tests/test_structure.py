@@ -32,8 +32,8 @@ _PURE = {
     "decisions": "model policies settle reasons derivations evidence",
     "adaptors": "mapping",
     "simulation": "acts drawing population feed",
-    "web": "actions binding canals chart completeness exchange_actions exchange_view history layout orders picture"
-    " scene views protocol",
+    "web": "actions binding canals chart completeness exchange_topics exchange_view history layout orders picture"
+    " scene topic_gaps topic_intake topic_restore topics views protocol",
 }
 PURE = [f"{room}.{module}".lstrip(".") for room, modules in _PURE.items() for module in modules.split()]
 """Modules that decide, count or word: they get time and everything else as data (DESIGN.md, "Rooms")."""

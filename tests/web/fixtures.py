@@ -3,6 +3,7 @@
 All values are made up; they have the shape and the size of July and August 2025 (DOMAIN.md).
 """
 
+import json
 from collections.abc import Mapping
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -254,6 +255,23 @@ def history(situation: str = "cut") -> list[dict[str, Any]]:
     ]
 
 
+def answers() -> dict[str, Any]:
+    """What the API answers to the page of an exchange, by address."""
+    aged = {"oldest": "2025-08-02T08:00:00Z", "registered": "2025-08-03T09:00:00Z", "age_seconds": 1_383_600}
+    waits = {"kind": "judgment.serious", "channel": "paper", "count": 1312, **aged}
+    bag = {"kind": "disposal", "id": "Post room, 3 August", "channel": "mailbox", "count": 40, **aged}
+    item = {"kind": "judgment.serious", "id": "2025-081", "channel": "paper", **aged}
+    return {
+        "/v0/inname/wachtend": {"groups": [waits], "items": [item], "mailbags": [bag]},
+        "/v0/herstel": {
+            "behind": [{"kind": "judgment.other", "peer": "justid", "size": 1204, "stream": 3}],
+            "conflicts": [{"kind": "disposal", "id": "2025-077", "at": "2025-08-04T10:00:00Z"}],
+            "unconfirmed": ["judgment.other"],
+            "epochs": [{"origin": "00000099000000001001/disposal/2", "continues": 1, "size": 812, "beyond": []}],
+        },
+    }
+
+
 class FakeSource:
     """A StatusSource over made-up statuses; it remembers what was ordered, as the nodes would."""
 
@@ -265,7 +283,7 @@ class FakeSource:
         self.orders: list[tuple[str, dict[str, Any]]] = []
         self.controls: list[dict[str, Any]] = []
         self.calls: list[tuple[str, str, bytes | None]] = []
-        self.answers: dict[str, bytes] = {}
+        self.answers: dict[str, bytes] = {path: json.dumps(answer).encode() for path, answer in answers().items()}
         self.position = 812
         self.demo = demo
         self.refusal: Exception | None = None

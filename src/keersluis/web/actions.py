@@ -63,7 +63,6 @@ class Action:
     told: Callable[[Any], Sequence[str]] = lambda _answer: ()
     download: Download | None = None
     consequences: Callable[[Values], Sequence[str]] | None = None
-    group: str = ""
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from litestar.exceptions import NotFoundException
 from litestar.handlers import HTTPRouteHandler
 
 from keersluis.errors import KeersluisError
-from keersluis.web import exchange_actions, exchange_view
+from keersluis.web import exchange_topics, exchange_view
 from keersluis.web.actions import Action, Checked, check, empty
 from keersluis.web.orders import Problem
 from keersluis.web.pages import Pages, ask
@@ -19,6 +19,7 @@ from keersluis.web.protocol import StatusSource
 from keersluis.web.render import Renderer
 from keersluis.web.scene import Scene
 from keersluis.web.security import AnyRequest, secured, sent_from_here
+from keersluis.web.topics import API
 
 LARGEST_UPLOAD = 64 * 1024 * 1024
 """Bytes of a form with a file: a bundle's part or a stack of scans. Larger ones go by the command line."""
@@ -85,7 +86,7 @@ class Desk:
     async def _found(self, request: AnyRequest) -> tuple[Scene, dict[str, Any], Action]:
         organisation, key = request.path_params["organisation"], request.path_params["action"]
         scene, common = await self._pages.gate_scene(request, organisation)
-        action = next((each for each in exchange_actions.of(scene, organisation) if each.key == key), None)
+        action = next((each for each in exchange_topics.actions(scene, organisation) if each.key == key), None)
         if action is None:
             raise NotFoundException
         return scene, common | {"organisation": organisation}, action
@@ -101,9 +102,23 @@ class Desk:
             "waiting": exchange_view.waiting_in_all(waits),
             "apart": exchange_view.set_apart(scene, organisation),
             "broken": exchange_view.broken_promises(scene, organisation),
-            "groups": exchange_actions.grouped(scene, organisation),
+            "topics": await self._topics(scene, organisation),
         }
         return self._renderer.page(request, "exchange.html", facts)
+
+    async def _topics(self, scene: Scene, organisation: str) -> list[dict[str, Any]]:
+        """Each topic with what the node's API says of it; one that does not answer says nothing."""
+        found = []
+        for topic in exchange_topics.of(scene, organisation):
+            facts: dict[str, Any] = {"topic": topic, "tables": (), "alarm": ()}
+            if topic.reads:
+                try:
+                    answer = json.loads(await ask(self._source.call, organisation, API + topic.reads, None))
+                    facts |= {"tables": topic.tables(answer), "alarm": topic.alarm(answer)}
+                except KeersluisError as error:
+                    facts["alarm"] = [str(error)]
+            found.append(facts)
+        return found
 
     def _form_page(
         self, request: AnyRequest, common: dict[str, Any], action: Action, checked: Checked, status: int = 200

@@ -1,0 +1,26 @@
+"""Which topics an organisation's exchange page has: what it sends and what it keeps decides. Pure."""
+
+from __future__ import annotations
+
+from keersluis.web import topic_gaps, topic_intake, topic_restore
+from keersluis.web.actions import Action
+from keersluis.web.scene import Scene
+from keersluis.web.topics import Topic, own_kinds
+
+
+def of(scene: Scene, organisation: str) -> list[Topic]:
+    """The topics of one organisation, in the order in which the page shows them."""
+    status = scene.by_key[organisation]
+    found: list[Topic] = []
+    if own_kinds(scene, organisation):
+        found.append(topic_intake.topic(scene, organisation))
+    if "register" in status["roles"]:
+        found.append(topic_gaps.topic(scene))
+    if status["streams"]:
+        found.append(topic_restore.topic(scene, organisation))
+    return found
+
+
+def actions(scene: Scene, organisation: str) -> list[Action]:
+    """Everything that can be done at one organisation."""
+    return [action for topic in of(scene, organisation) for action in topic.actions]
