@@ -94,13 +94,13 @@ class Desk:
     async def _show(
         self, request: AnyRequest, scene: Scene, common: dict[str, Any], organisation: str
     ) -> Response[str]:
-        waits = exchange_view.backlog(scene, organisation)
+        waits, apart = exchange_view.backlog(scene, organisation), exchange_view.set_apart(scene, organisation)
         facts = common | {
             "organisation": organisation,
             "links": exchange_view.links(scene, organisation),
             "backlog": waits,
-            "waiting": exchange_view.waiting_in_all(waits),
-            "apart": exchange_view.set_apart(scene, organisation),
+            "lede": exchange_view.lede(scene, waits, apart),
+            "apart": apart,
             "broken": exchange_view.broken_promises(scene, organisation),
             "topics": await self._topics(scene, organisation),
         }

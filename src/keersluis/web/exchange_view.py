@@ -148,6 +148,12 @@ def broken_promises(scene: Scene, organisation: str) -> list[Markup]:
     ]
 
 
-def waiting_in_all(rows: Sequence[Waiting]) -> int:
-    """Messages that wait, of all streams together."""
-    return sum(row.waiting for row in rows)
+def lede(scene: Scene, waits: Sequence[Waiting], apart: Sequence[SetApart]) -> Markup:
+    """What waits and what was set apart, in a sentence or two."""
+    _, waiting = scene._, sum(row.waiting for row in waits)
+    form = _.plural_form("{count} message waits to be sent.", "{count} messages wait to be sent.", waiting)
+    said = told(form, count=scene.number(waiting)) if waiting else Markup.escape(_("Nothing waits to be sent."))
+    if not apart:
+        return said
+    form = _.plural_form("{count} delivery was set apart.", "{count} deliveries were set apart.", len(apart))
+    return said + " " + told(form, count=scene.number(len(apart)))
