@@ -25,7 +25,7 @@ LONGEST_FILE = 450
 ROOMS = ("timeline", "exchange", "register", "decisions", "recovery", "investigation")
 
 _PURE = {
-    "": "errors times merkle watermarks fields",
+    "": "errors times merkle watermarks keystatements fields",
     "timeline": "model findings lines heads audit texts texts_bundles texts_completeness verdicts",
     "exchange": "envelope gates batches bundles epochs lags quota drain pace",
     "register": "facts intake answers ends lookups",

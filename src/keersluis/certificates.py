@@ -31,7 +31,7 @@ from cryptography.hazmat.primitives.serialization import (
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from keersluis.errors import Incorrect, Untrusted
-from keersluis.identity import write_whole
+from keersluis.files import write_whole
 
 CERTIFICATE, KEY, AUTHORITY, SETTINGS = "tls.pem", "tls.key", "ca.pem", "tls.json"
 VALID = timedelta(days=397)

@@ -7,15 +7,16 @@ that the old key signs, so that whoever trusts the old one needs nobody else to 
 
 from __future__ import annotations
 
+import fcntl
+import logging
 import os
-import re
-import secrets
 import stat
+import threading
 from base64 import b64decode, b64encode
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -27,14 +28,26 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
-from keersluis.errors import Conflict, Forbidden, Incorrect, Untrusted
-from keersluis.signing import PUBLIC_KEY_SIZE, Signer, sign_note, unverified_text, verify_note
+from keersluis.errors import Conflict, Forbidden, Incorrect
+from keersluis.files import stamp, sync_folder, write_beside, write_whole
+from keersluis.keystatements import PublicKey as PublicKey
+from keersluis.keystatements import (
+    check_key,
+    checked_oin,
+    read_revocation,
+    read_rotation,
+    refused,
+    said_of,
+)
+from keersluis.keystatements import revocation as revocation
+from keersluis.keystatements import rotate as rotate
+from keersluis.signing import Signer, verify_note
 from keersluis.times import Instant, format_instant, parse_instant
 
 KEYRING_FILE = "keys.json"
-ROTATION_CONTEXT = "key-rotation"
-_PRIVATE_MODE, _PUBLIC_MODE = 0o600, 0o644
-_FILE_NAME = re.compile(r"[0-9A-Za-z][0-9A-Za-z_-]{0,63}")
+_PRIVATE_MODE = 0o600
+_log = logging.getLogger(__name__)
+T = TypeVar("T")
 
 
 # --- Private keys in files ------------------------------------------------------------------------
@@ -42,7 +55,7 @@ _FILE_NAME = re.compile(r"[0-9A-Za-z][0-9A-Za-z_-]{0,63}")
 
 def key_path(folder: Path, oin: str) -> Path:
     """Where the organisation's private key lies. Raises Incorrect `identity.bad-oin`."""
-    return folder / f"{_checked_oin(oin)}.key"
+    return folder / f"{checked_oin(oin)}.key"
 
 
 def generate_key(folder: Path, oin: str) -> Signer:
@@ -59,7 +72,7 @@ def load_key(folder: Path, oin: str) -> Signer:
     Raises Incorrect `identity.key-missing` or `identity.key-unreadable`; Forbidden `identity.key-file-open`
     when the file's mode allows more than reading and writing by its owner.
     """
-    return _load(key_path(folder, oin), oin)
+    return load_key_file(key_path(folder, oin), oin)
 
 
 class Rotation(NamedTuple):
@@ -76,8 +89,8 @@ def prepare_rotation(folder: Path, oin: str, at: Instant) -> Rotation:
     `finish_rotation`: the old key, which alone can make it, is gone afterwards.
     """
     old = load_key(folder, oin)
-    path = _next_path(folder, oin)
-    new = _load(path, oin) if path.exists() else _generate(path, oin)
+    path = next_key_path(folder, oin)
+    new = load_key_file(path, oin) if path.exists() else _generate(path, oin)
     return Rotation(rotate(old, new.public, at), new)
 
 
@@ -86,26 +99,13 @@ def finish_rotation(folder: Path, oin: str) -> Signer:
 
     Raises Incorrect `identity.key-missing` when no rotation was prepared.
     """
-    signer = _load(_next_path(folder, oin), oin)
-    os.replace(_next_path(folder, oin), key_path(folder, oin))
-    _sync_folder(folder)
+    signer = load_key_file(next_key_path(folder, oin), oin)
+    os.replace(next_key_path(folder, oin), key_path(folder, oin))
+    sync_folder(folder)
     return signer
 
 
 # --- Public keys ----------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class PublicKey:
-    """One organisation's public key (32 bytes); its signatures count from `start` until before `until`."""
-
-    oin: str
-    public: bytes
-    start: Instant = 0
-    until: Instant | None = None
-
-    def valid_at(self, at: Instant) -> bool:
-        return self.start <= at and (self.until is None or at < self.until)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +124,9 @@ class KeyRing:
 
     def __init__(self, keys: Iterable[PublicKey] = ()) -> None:
         self._keys: dict[str, tuple[PublicKey, ...]] = {}
+        self.path: Path | None = None
+        self._stamp: tuple[int, ...] = ()
+        self._reading = threading.Lock()
         for key in keys:
             self._add(key)
 
@@ -140,6 +143,42 @@ class KeyRing:
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise _broken(path, [f"not JSON: {error}"]) from None
         return KeyRing(_read_entries(path, entries))
+
+    @staticmethod
+    def follow(path: Path) -> KeyRing:
+        """Read a `keys.json`, and read it again whenever it was replaced: what it says counts without a restart.
+
+        Raises as `load`. A file that is broken later changes nothing, and is logged.
+        """
+        seen = stamp(path)  # before reading: what is replaced meanwhile is read again
+        ring = KeyRing.load(path)
+        ring.path, ring._stamp = path, seen
+        return ring
+
+    def version(self) -> tuple[int, ...]:
+        """Another value after each change of the file that is followed."""
+        if self.path is not None and (seen := stamp(self.path)) != self._stamp:
+            with self._reading:
+                try:
+                    self._keys = KeyRing.load(self.path)._keys
+                except Incorrect as error:
+                    _log.warning("the keys known before go on to count: %s", error)
+                self._stamp = seen
+        return self._stamp
+
+    def change(self, act: Callable[[KeyRing], T]) -> T:
+        """Change this ring by `act` and, durably, the file that it follows; one process at a time."""
+        if self.path is None:
+            return act(self)
+        with (self.path.parent / ".keys.lock").open("ab") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            ring = KeyRing.load(self.path)
+            before = ring.entries()
+            result = act(ring)
+            if ring.entries() != before:
+                ring.save(self.path)
+        self.version()
+        return result
 
     def save(self, path: Path) -> None:
         """Write a `keys.json`: durably, and whole or not at all."""
@@ -163,6 +202,7 @@ class KeyRing:
 
         With `at`, those whose signatures count at that moment; without, all it ever had: for what is old.
         """
+        self.version()
         return tuple(key.public for key in self._keys.get(oin, ()) if at is None or key.valid_at(at))
 
     def at(self, at: Instant) -> KeysAt:
@@ -171,6 +211,7 @@ class KeyRing:
 
     def entries(self) -> tuple[PublicKey, ...]:
         """All keys, by OIN, then oldest first."""
+        self.version()
         return tuple(key for oin in sorted(self._keys) for key in self._keys[oin])
 
     def revoke(self, oin: str, public: bytes, at: Instant) -> PublicKey:
@@ -191,10 +232,10 @@ class KeyRing:
         moment the statement names: who stole a revoked key would name an early one.
         Raises Untrusted `identity.rotation-refused`, and what `verify_note` raises.
         """
-        said = _read_rotation(statement)
+        said = read_rotation(statement)
         old, new = self._find(said.oin, said.old), PublicKey(said.oin, said.new, said.at)
         if old is None:
-            raise _refused(f"a known key of {said.oin}", "another")
+            raise refused(f"a known key of {said.oin}", "another")
         verify_note(statement, {said.oin: [said.old]})
         if old.until == said.at and self._find(said.oin, said.new) == new:
             return new
@@ -202,16 +243,38 @@ class KeyRing:
         self._put(replace(old, until=said.at))
         return self._put(new)
 
+    def apply_revocation(self, statement: str, now: Instant) -> PublicKey:
+        """End a key as its organisation says in the statement; applied twice it changes nothing.
+
+        Signed by a key of the organisation that is in force `now`, which may be the one that ends: who holds it may
+        give it up. A key that has ended has no say over others. Raises as `apply_rotation`.
+        """
+        said = read_revocation(statement)
+        key = self._find(said.oin, said.key)
+        if key is None:
+            raise refused(f"a known key of {said.oin}", "another")
+        if key.until is not None and key.until <= said.at:
+            verify_note(statement, {said.oin: self.keys(said.oin)})
+            return key
+        verify_note(statement, {said.oin: self.keys(said.oin, now)})
+        return self.revoke(said.oin, said.key, said.at)
+
+    def apply(self, statement: str, now: Instant) -> PublicKey:
+        """A rotation or a revocation, whichever the statement is: the key that came, or that ended."""
+        if said_of(statement).rotates:
+            return self.apply_rotation(statement)
+        return self.apply_revocation(statement, now)
+
     def _check_succession(self, old: PublicKey, new: PublicKey) -> None:
         if old.until is not None:
-            raise _refused("a key in force", f"one that ends at {format_instant(old.until)}")
+            raise refused("a key in force", f"one that ends at {format_instant(old.until)}")
         if self._find(new.oin, new.public) is not None:
-            raise _refused("a new key", "one that is known")
+            raise refused("a new key", "one that is known")
         if new.start <= old.start:
-            raise _refused(f"a moment after {format_instant(old.start)}", format_instant(new.start))
+            raise refused(f"a moment after {format_instant(old.start)}", format_instant(new.start))
 
     def _add(self, key: PublicKey) -> PublicKey:
-        _check_key(key)
+        check_key(key)
         known = self._find(key.oin, key.public)
         if known is not None and known != key:
             got = f"the same key of {key.oin} with another period"
@@ -227,68 +290,7 @@ class KeyRing:
         return key
 
 
-# --- Rotation statements --------------------------------------------------------------------------
-
-
-def rotate(old: Signer, new_public: bytes, at: Instant) -> str:
-    """The statement, signed by the old key, that `new_public` (32 bytes) takes its place from `at` on.
-
-    Its text: `<OIN>/key-rotation`, `old <base64>`, `new <base64>`, `from <RFC 3339>`, a line each.
-    """
-    _check_key(PublicKey(old.name, new_public))
-    if new_public == old.public:
-        raise Incorrect("identity.same-key", expected="a new key", got="the old one")
-    return sign_note(_rotation_text(_Said(old.name, old.public, new_public, at)), old)
-
-
-class _Said(NamedTuple):
-    oin: str
-    old: bytes
-    new: bytes
-    at: Instant
-
-
-def _rotation_text(said: _Said) -> str:
-    old, new = b64encode(said.old).decode(), b64encode(said.new).decode()
-    return f"{said.oin}/{ROTATION_CONTEXT}\nold {old}\nnew {new}\nfrom {format_instant(said.at)}\n"
-
-
-def _read_rotation(statement: str) -> _Said:
-    """What a statement says, not yet who says it; only the exact form that `rotate` writes is read."""
-    text = unverified_text(statement)
-    try:
-        origin, old, new, start, _ = text.split("\n")
-        said = _Said(origin.split("/")[0], b64decode(old[4:]), b64decode(new[4:]), parse_instant(start[5:]))
-        _check_key(PublicKey(said.oin, said.new))
-        if _rotation_text(said) != text or said.old == said.new:
-            raise ValueError(text)
-    except (ValueError, Incorrect):
-        raise _refused("a key rotation statement", repr(text[:80])) from None
-    return said
-
-
-def _refused(expected: str, got: str) -> Untrusted:
-    return Untrusted("identity.rotation-refused", expected=expected, got=got)
-
-
 # --- Reading and writing --------------------------------------------------------------------------
-
-
-def _checked_oin(oin: str) -> str:
-    # It becomes part of a file's name.
-    if not _FILE_NAME.fullmatch(oin):
-        raise Incorrect("identity.bad-oin", expected="an OIN: letters, digits and hyphens", got=repr(oin))
-    return oin
-
-
-def _check_key(key: PublicKey) -> None:
-    _checked_oin(key.oin)
-    if len(key.public) != PUBLIC_KEY_SIZE:
-        expected = f"a public key of {PUBLIC_KEY_SIZE} bytes for {key.oin}"
-        raise Incorrect("identity.bad-public-key", expected=expected, got=f"{len(key.public)} bytes")
-    if key.until is not None and key.until < key.start:
-        expected = f"the end of a key of {key.oin} after its start"
-        raise Incorrect("identity.bad-period", expected=expected, got="an earlier one")
 
 
 def _read_entries(path: Path, entries: Any) -> list[PublicKey]:
@@ -316,7 +318,7 @@ def _read_entry(entry: Any) -> PublicKey:
         start=parse_instant(entry["from"]),
         until=None if until is None else parse_instant(until),
     )
-    _check_key(key)
+    check_key(key)
     return key
 
 
@@ -330,15 +332,16 @@ def _unopened(code: str, expected: str, path: Path, error: OSError) -> Incorrect
     return Incorrect(code, expected=expected, got=error.strerror or "no file", where=str(path))
 
 
-def _next_path(folder: Path, oin: str) -> Path:
-    return folder / f"{_checked_oin(oin)}.next.key"
+def next_key_path(folder: Path, oin: str) -> Path:
+    """Where a key lies that was made to take over."""
+    return folder / f"{checked_oin(oin)}.next.key"
 
 
 def _generate(path: Path, oin: str) -> Signer:
     private = Ed25519PrivateKey.generate()
     pem = private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = _write_beside(path, pem, _PRIVATE_MODE)
+    temporary = write_beside(path, pem, _PRIVATE_MODE)
     try:
         os.link(temporary, path)  # unlike a rename, this never replaces a file
     except FileExistsError:
@@ -346,11 +349,12 @@ def _generate(path: Path, oin: str) -> Signer:
         raise Conflict("identity.key-exists", expected="none", got=got, mend=mend, where=str(path)) from None
     finally:
         temporary.unlink()
-    _sync_folder(path.parent)
+    sync_folder(path.parent)
     return Signer(oin, private)
 
 
-def _load(path: Path, oin: str) -> Signer:
+def load_key_file(path: Path, oin: str) -> Signer:
+    """The signer of one key file; raises as `load_key`."""
     try:
         with path.open("rb") as file:
             mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
@@ -368,38 +372,3 @@ def _load(path: Path, oin: str) -> Signer:
         expected = "an Ed25519 private key in PEM"
         raise Incorrect("identity.key-unreadable", expected=expected, got="something else", where=str(path))
     return Signer(oin, private)
-
-
-def _write_beside(path: Path, data: bytes, mode: int) -> Path:
-    """A new file beside `path` with this mode from its first moment, its content on disk."""
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-    return temporary
-
-
-def write_whole(path: Path, data: bytes, mode: int = _PUBLIC_MODE) -> None:
-    """Put `data` in the file `path`, durably: whole or not at all, and with this mode from the first moment."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = _write_beside(path, data, mode)
-    try:
-        os.replace(temporary, path)
-    except OSError:
-        temporary.unlink()
-        raise
-    _sync_folder(path.parent)
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -18,7 +18,7 @@ from keersluis.chain import Chain, Kind, Organisation
 from keersluis.context import Context
 from keersluis.decisions import desk as decisions
 from keersluis.errors import Fault, Incorrect, KeersluisError, Untrusted
-from keersluis.exchange import gatekeeper, inbox, lagging, outbox, questions, succession
+from keersluis.exchange import gatekeeper, inbox, keys, lagging, outbox, questions, succession
 from keersluis.exchange import intake as entry
 from keersluis.exchange.batches import Batch, Outcome, Outcomes, Parcel, Receipt, decode, encode, own_word, owner_of
 from keersluis.exchange.envelope import Received
@@ -27,6 +27,7 @@ from keersluis.exchange.outbox import Accepted
 from keersluis.exchange.sender import Link, Sender, Sent, cut
 from keersluis.exchange.unpacking import MIGRATIONS as BUNDLES
 from keersluis.identity import KeyRing, KeysAt, generate_key, key_path, load_key
+from keersluis.keysuccession import Succession
 from keersluis.register import desk as register
 from keersluis.register import intake
 from keersluis.register.answers import Answer, Question
@@ -295,8 +296,8 @@ def open_node(
     if me is None or not me.node:
         expected = ", ".join(each.key for each in chain.nodes)
         raise Incorrect("service.unknown-organisation", expected=f"one of {expected}", got=repr(organisation))
-    signer = load_key(home / organisation, me.oin)
-    keyring = KeyRing.load(home / "keys.json")
+    keyring = KeyRing.follow(home / "keys.json")
+    signer = Succession(home / organisation, me.oin, keyring, clock.now)
     secret = (home / organisation / "secret").read_bytes()
     store = open_store(url or f"sqlite:///{home / organisation / 'node.db'}", MIGRATIONS, inline=inline)
     node = Node(chain, me, store, signer, keyring, clock, link, secret)
@@ -310,6 +311,7 @@ MIGRATIONS = [
     BUNDLES,
     lagging.MIGRATIONS,
     entry.MIGRATIONS,
+    keys.MIGRATIONS,
     register.MIGRATIONS,
     decisions.MIGRATIONS,
     succession.MIGRATIONS,

@@ -64,6 +64,10 @@ class Signer:
         """The signer of a 32-byte secret seed: for simulated and test organisations."""
         return Signer(name, Ed25519PrivateKey.from_private_bytes(seed))
 
+    def at(self, _at: int | None = None) -> Signer:
+        """Who signs what is signed at this instant (default now): itself, unless it knows of a successor."""
+        return self
+
     def sign(self, message: bytes) -> bytes:
         """The Ed25519 signature (64 bytes) over the exact bytes."""
         return self._private.sign(message)
@@ -187,6 +191,7 @@ def _is_text(text: str) -> bool:
 
 
 def _signature_line(text: str, signer: Signer) -> str:
+    signer = signer.at()  # once: its key and its signature belong together
     signature = signer.key_hash + signer.sign(text.encode())
     return f"{_DASH}{signer.name} {b64encode(signature).decode()}\n"
 

@@ -27,6 +27,7 @@ GATE = {
     "who": "duty officer",
     "why": "abuse",
 }
+KEY = {"oin": OIN, "key": "0a1b2c3d", "who": "duty officer"}
 
 BODIES: list[tuple[str, dict[str, Any], str]] = [
     ("gate.moved", GATE, "duty officer closed the gate for all that comes in: abuse"),
@@ -78,6 +79,14 @@ BODIES: list[tuple[str, dict[str, Any], str]] = [
     ("revisit.closed", {"decision": "1", "who": "duty officer", "why": "nothing changes"}, "nothing changes"),
     ("clock.started", {}, "started"),
     ("key.rotated", {"oin": OIN}, "signs with a new key"),
+    (
+        "key.rotated",
+        {"oin": OIN, "key": "0a1b2c3d", "from": TIME},
+        "signs with a new key (0a1b2c3d) from 17 July 06:00",
+    ),
+    ("key.revoked", {"oin": OIN, "key": "0a1b2c3d", "from": TIME}, "revoked its key 0a1b2c3d from 17 July 06:00"),
+    ("key.revoked", KEY | {"from": TIME, "why": "stolen"}, "duty officer revoked the key 0a1b2c3d of"),
+    ("key.added", KEY | {"from": TIME, "why": "shown in person"}, "duty officer trusts the key 0a1b2c3d of"),
     ("intake.waiting", {"count": 2, "kinds": [STREAM.path]}, "2 acts wait to be entered"),
     ("intake.waiting", {"count": 2, "kinds": [STREAM.path], "late": 1}, "1 of these was registered too late"),
     ("intake.withdrawn", {"count": 1, "kinds": [STREAM.path], "who": "clerk", "why": "twice"}, "withdrew 1 act"),

@@ -24,6 +24,7 @@ COMMANDS = {
     "status": "Until when each source is complete, what is open, what waits.",
     "gate": "Close, meter or open a gate, and see the orders in force.",
     "intake": "What waits to be entered: paper, mailboxes, systems that are down.",
+    "keys": "Whose keys count, and the change of one: rotate, revoke, add; certificates.",
     "publish": "Feed events to a node, each exactly once.",
     "adaptor": "Deliver from a folder or a database outbox, by a mapping.",
     "bundle": "Carry streams and receipts by hand: export, inspect, import, receipt.",

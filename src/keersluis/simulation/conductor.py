@@ -23,7 +23,7 @@ from keersluis.certificates import Wanted, make_certificates
 from keersluis.chain import Chain
 from keersluis.errors import Conflict, Fault, KeersluisError, Unavailable
 from keersluis.exchange.wire import Listens, Wire, read_listens
-from keersluis.identity import write_whole
+from keersluis.files import write_whole
 from keersluis.service import make_home
 from keersluis.simulation.feed import Ask, Counts, Feed, GateOrder, Item, Publish, Waiting
 from keersluis.storage import cannot_write

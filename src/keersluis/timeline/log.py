@@ -79,7 +79,9 @@ def _seal(tx: Connection, signer: Signer, at: Instant, later: int) -> Head | Non
     checkpoint = Checkpoint(
         timeline_origin(signer.name, epoch + later), last, frontier.root(), max(at, through), through
     )
-    head = Head(checkpoint, sign_note(checkpoint.text(), signer), frontier.to_bytes())
+    # By the key of the head's own moment, whatever the clock says by now: that is how it will be verified.
+    note = sign_note(checkpoint.text(), signer.at(checkpoint.entered_through))
+    head = Head(checkpoint, note, frontier.to_bytes())
     _store.insert_head(tx, last, head.note, head.frontier)
     return head
 

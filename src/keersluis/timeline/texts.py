@@ -34,6 +34,8 @@ NOTABLE = frozenset(
         "revisit.closed",
         "hold.released",
         "key.rotated",
+        "key.revoked",
+        "key.added",
         *texts_recovery.NOTABLE,
         *texts_bundles.NOTABLE,
         *texts_completeness.NOTABLE,
@@ -332,7 +334,25 @@ def _started(told: _Told) -> str:
 
 def _rotated(told: _Told) -> str:
     _ = told._
-    return _("{name} signs with a new key.", name=told.name("oin"))
+    if "from" not in told.body:
+        return _("{name} signs with a new key.", name=told.name("oin"))
+    facts = {"name": told.name("oin"), "key": told.text("key"), "at": told.moment("from")}
+    return _("{name} signs with a new key ({key}) from {at}.", **facts)
+
+
+def _revoked(told: _Told) -> str:
+    _ = told._
+    facts = {"name": told.name("oin"), "key": told.text("key"), "at": told.moment("from")}
+    if "why" not in told.body:
+        return _("{name} revoked its key {key} from {at}.", **facts)
+    facts |= {"who": told.text("who"), "why": told.text("why")}
+    return _("{who} revoked the key {key} of {name} from {at}: {why}", **facts)
+
+
+def _added(told: _Told) -> str:
+    _ = told._
+    facts = {"name": told.name("oin"), "key": told.text("key"), "who": told.text("who"), "why": told.text("why")}
+    return _("{who} trusts the key {key} of {name}: {why}", **facts)
 
 
 def _witnessed(told: _Told) -> str:
@@ -370,6 +390,8 @@ _SENTENCES: Mapping[str, _Sentence] = {
     "hold.released": _released,
     "clock.started": _started,
     "key.rotated": _rotated,
+    "key.revoked": _revoked,
+    "key.added": _added,
     WITNESSED: _witnessed,
     CONTRADICTED: _contradicted,
     **texts_recovery.SENTENCES,

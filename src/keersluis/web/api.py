@@ -21,6 +21,7 @@ from keersluis.times import parse_instant
 from keersluis.web.api_bundles import bundle_handlers
 from keersluis.web.api_gates import gate_handlers
 from keersluis.web.api_intake import intake_handlers
+from keersluis.web.api_keys import key_handlers
 from keersluis.web.api_recovery import recovery_handlers
 from keersluis.web.binding import events_of
 from keersluis.web.bodies import HEADERS, read_as, said
@@ -194,6 +195,7 @@ def api(node: Node) -> Router:
         *recovery_handlers(node),
         *status_handlers(node),
     ]
+    handlers += key_handlers(node)
     if "register" in node.me.roles:
         handlers += answer_handlers(node)
     if "decider" in node.me.roles:
