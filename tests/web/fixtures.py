@@ -261,7 +261,16 @@ def answers() -> dict[str, Any]:
     waits = {"kind": "judgment.serious", "channel": "paper", "count": 1312, **aged}
     bag = {"kind": "disposal", "id": "Post room, 3 August", "channel": "mailbox", "count": 40, **aged}
     item = {"kind": "judgment.serious", "id": "2025-081", "channel": "paper", **aged}
+    order = {"number": 7, "at": "2025-07-17T04:10:00Z", "state": "closed", "peer": "*", "direction": "out", "kind": "*"}
+    order |= {"who": "Crisismanager", "why": "Advies van het NCSC", "link": "*", "became": "in-force"}
+    later = order | {"number": 8, "state": "open", "became": "scheduled", "starts": "2025-09-01T06:00:00Z"}
+    made = {"n": 3, "bundle": "ab" * 16, "peer": "justid", "made": "", "at": "2025-08-01T10:00:00Z", "events": 1812}
+    made |= {"holds": "events", "parts": 2, "sealed": True, "streams": []}
+    lacks = {"state": "waiting", "missing": [2], "applied": 0, "refusal": None}
+    wrong = {"state": "refused", "missing": [], "applied": 0, "refusal": {"code": "bundle.altered", "where": "part 2"}}
     return {
+        "/v0/poorten?aantal=1000": {"orders": [order, later]},
+        "/v0/bundels": {"out": [made | {"state": "made"}], "in": [made | lacks, made | wrong | {"n": 4}]},
         "/v0/inname/wachtend": {"groups": [waits], "items": [item], "mailbags": [bag]},
         "/v0/herstel": {
             "behind": [{"kind": "judgment.other", "peer": "justid", "size": 1204, "stream": 3}],

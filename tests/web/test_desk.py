@@ -124,3 +124,33 @@ def test_a_nodes_own_page_acts_through_its_own_api(node_page: TestClient[Any]) -
     assert (last["kind"], last["body"]["count"]) == ("intake.waiting", 1)
     refused = post(node_page, "/uitwisseling/om/wacht-op-invoer", **filled | {"id": ""})
     assert refused.status_code == 400
+
+
+def test_a_bundle_that_is_uploaded_is_kept_and_taken_in() -> None:
+    source = FakeSource("cut")
+    source.answers["/v0/bundels"] = b'{"kept": [5]}'
+    taken = {"n": 5, "bundle": "ab", "peer": "om", "holds": "events", "state": "applied", "missing": [], "events": 1812}
+    source.answers["/v0/bundels/_verwerk"] = json.dumps(
+        taken | {"passed": 3, "carried": 1815, "left": 0, "receipts": 0, "refused": {}}
+    ).encode()
+    with client(source) as web:
+        answer = web.post(
+            "/uitwisseling/justid/bundel-inlezen?taal=en",
+            data={TOKEN_FIELD: TOKEN},
+            files={"file": ("carried.part-1", b"\x00\x01bytes", "application/octet-stream")},
+        )
+    assert answer.status_code == 200, answer.text
+    assert "1,812 new events, 3 were here already" in answer.text
+    assert [(path, body) for _who, path, body in source.calls] == [
+        ("/v0/bundels", b"\x00\x01bytes"),
+        ("/v0/bundels/_verwerk", b'{"nummer": 5}'),
+    ]
+
+
+def test_a_part_of_a_bundle_is_fetched_as_a_file() -> None:
+    source = FakeSource("cut")
+    source.answers["/v0/bundels/3/delen/2"] = b"\x7fpart"
+    with client(source) as web:
+        answer = post(web, "/uitwisseling/om/bundel-ophalen", number="3", part="2")
+    assert answer.content == b"\x7fpart"
+    assert answer.headers["content-disposition"] == 'attachment; filename="keersluis-3.part-2"'

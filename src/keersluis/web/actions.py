@@ -49,7 +49,8 @@ class Download:
 class Action:
     """One thing to do at an organisation's node.
 
-    `path` and `body` make the request; `told` turns its answer into sentences, unless it is a `download`. With
+    `path` and `body` make the request (no body: it is read); `told` turns its answer into sentences, unless it is a
+    `download`. With `follow`, further requests follow from the answer, and `told` gets the list of all answers. With
     `consequences`, what will happen is shown first, and done on confirmation.
     """
 
@@ -59,10 +60,11 @@ class Action:
     button: str
     fields: Sequence[Field]
     path: Callable[[Values], str]
-    body: Callable[[Values], bytes]
+    body: Callable[[Values], bytes | None]
     told: Callable[[Any], Sequence[str]] = lambda _answer: ()
     download: Download | None = None
     consequences: Callable[[Values], Sequence[str]] | None = None
+    follow: Callable[[Any], Sequence[tuple[str, bytes]]] | None = None
 
 
 @dataclass(frozen=True)

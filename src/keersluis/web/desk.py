@@ -78,10 +78,17 @@ class Desk:
             answer = await ask(self._source.call, organisation, path, body)
             if action.download:
                 return _file(answer, action, checked)
-            sentences = list(action.told(json.loads(answer)))
+            sentences = list(action.told(await self._followed(organisation, action, json.loads(answer))))
         except KeersluisError as error:
             return self._form_page(request, common, action, _refused(scene, checked, error), error.status)
         return self._renderer.page(request, "action_done.html", common | _of(action) | {"sentences": sentences})
+
+    async def _followed(self, organisation: str, action: Action, answer: Any) -> Any:
+        """The answer, or with what followed from it the list of all answers."""
+        if action.follow is None:
+            return answer
+        further = [await ask(self._source.call, organisation, *each) for each in action.follow(answer)]
+        return [answer, *map(json.loads, further)]
 
     async def _found(self, request: AnyRequest) -> tuple[Scene, dict[str, Any], Action]:
         organisation, key = request.path_params["organisation"], request.path_params["action"]

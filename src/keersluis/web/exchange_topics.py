@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from keersluis.web import topic_gaps, topic_intake, topic_restore
+from keersluis.web import topic_bundles, topic_gaps, topic_gates, topic_intake, topic_restore
 from keersluis.web.actions import Action
 from keersluis.web.scene import Scene
 from keersluis.web.topics import Topic, own_kinds
@@ -11,7 +11,7 @@ from keersluis.web.topics import Topic, own_kinds
 def of(scene: Scene, organisation: str) -> list[Topic]:
     """The topics of one organisation, in the order in which the page shows them."""
     status = scene.by_key[organisation]
-    found: list[Topic] = []
+    found = [topic_gates.topic(scene, organisation), topic_bundles.topic(scene, organisation)]
     if own_kinds(scene, organisation):
         found.append(topic_intake.topic(scene, organisation))
     if "register" in status["roles"]:

@@ -10,6 +10,7 @@ from markupsafe import Markup
 
 from keersluis.chain import Chain
 from keersluis.errors import Incorrect
+from keersluis.times import parse_instant
 from keersluis.watermarks import parse_origin
 from keersluis.web.scene import Scene, told
 
@@ -87,6 +88,12 @@ def _expected(scene: Scene, peer: Mapping[str, Any]) -> str:
         return _("nothing waits")
     if peer["state"] == "closed":
         return _("when the gate opens")
+    state = peer.get("catch_up") or {"state": "not-known"}
+    if state["state"] == "expected":
+        moment = _.short_moment(parse_instant(state["at"]), scene.chain.timezone)
+        return _("about {moment}", moment=moment)
+    if state["state"] == "not-at-this-rate":
+        return _("never at this rate")
     return _("not known yet")
 
 
