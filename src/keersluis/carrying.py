@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeAlias
 
 import msgspec
 from sqlalchemy import Connection
@@ -230,6 +231,20 @@ def _take_receipts(node: Node, manifest: Manifest, tx: Connection) -> int:
     return packing.take_receipts(tx, node.ctx, manifest, promises)
 
 
+@dataclass(frozen=True, slots=True)
+class _Group:
+    """Batches of one stream for one transaction; `new` are those of which not everything is here."""
+
+    kind: str
+    have: int
+    batches: list[Batch]
+    new: list[Batch]
+
+    @property
+    def events(self) -> int:
+        return sum(len(batch.events) for batch in self.batches)
+
+
 def _apply(
     node: Node,
     manifest: Manifest,
@@ -239,21 +254,47 @@ def _apply(
     progress: Progress | None,
 ) -> None:
     """Steps 10-12 through the same door as the wire, a few batches a transaction: a gate that closes meanwhile stops
-    it (P4)."""
+    it (P4). While the writer works on one group, the next is unpacked."""
     until = time.monotonic() + seconds if seconds is not None else None
     node.store.write(lambda tx: inbox.witness(tx, node.ctx, manifest.timeline, node.clock.now()))
     taken.left = taken.carried
+    under_way: tuple[_Group, Future[_Reached] | None] | None = None
+    for group in _groups(node, manifest, following):
+        if under_way:
+            _settle(*under_way, taken, progress)
+            if until is not None and under_way[1] and time.monotonic() > until:
+                return
+        wanted = group.new and group.kind not in taken.refused
+        under_way = (group, node.store.submit(partial(_receive, node, group.new)) if wanted else None)
+    if under_way:
+        _settle(*under_way, taken, progress)
+
+
+def _groups(node: Node, manifest: Manifest, following: Iterator[bytes]) -> Iterator[_Group]:
     for each in manifest.streams:
         have = unpacking.standing(node.store, each.origin).tree.size
         batches = _batches_of(each, following)
         while group := list(islice(batches, AT_ONCE)):
-            new = _take(node, [b for b in group if _end(b) > have or _end(b) == have == each.size], each, have, taken)
-            count = sum(len(batch.events) for batch in group)
-            taken.events, taken.passed, taken.left = taken.events + new, taken.passed + count - new, taken.left - count
-            if progress:
-                progress(taken.carried - taken.left, taken.carried)
-            if until is not None and new and time.monotonic() > until and taken.left:
-                return
+            new = [batch for batch in group if _end(batch) > have or _end(batch) == have == each.size]
+            yield _Group(parse_origin(each.origin).kind, have, group, new)
+
+
+def _settle(group: _Group, future: Future[_Reached] | None, taken: Taken, progress: Progress | None) -> None:
+    """Wait until what was submitted of a group is durable, and count it."""
+    new = 0
+    if future is not None:
+        reached, refusal = future.result()
+        new = max(0, reached - max(group.have, group.new[0].first - 1))
+        if refusal is not None:
+            taken.refused[group.kind] = str(refusal)
+    count = group.events
+    taken.events, taken.passed, taken.left = taken.events + new, taken.passed + count - new, taken.left - count
+    if progress:
+        progress(taken.carried - taken.left, taken.carried)
+
+
+_Reached: TypeAlias = "tuple[int, KeersluisError | None]"
+"""Up to which event a group was taken, and why not further."""
 
 
 def _end(batch: Batch) -> int:
@@ -269,18 +310,7 @@ def _batches_of(each: Range, following: Iterator[bytes]) -> Iterator[Batch]:
             return
 
 
-def _take(node: Node, batches: Sequence[Batch], each: Range, have: int, taken: Taken) -> int:
-    """Batches of one stream in one transaction, up to the first that is not taken; how many events were new."""
-    kind = parse_origin(each.origin).kind
-    if not batches or kind in taken.refused:
-        return 0
-    reached, refusal = node.store.write(partial(_receive, node, batches))
-    if refusal is not None:
-        taken.refused[kind] = str(refusal)
-    return max(0, reached - max(have, batches[0].first - 1))
-
-
-def _receive(node: Node, batches: Sequence[Batch], tx: Connection) -> tuple[int, KeersluisError | None]:
+def _receive(node: Node, batches: Sequence[Batch], tx: Connection) -> _Reached:
     reached = 0
     for batch in batches:
         try:

@@ -279,15 +279,16 @@ class Run:
     """The compressed run of a bundle as a file: the bodies of its parts, fetched one at a time."""
 
     def __init__(self, parts: int, body: Callable[[int], bytes]) -> None:
-        self.part, self._parts, self._body, self._left = 0, parts, body, b""
+        self.part, self._parts, self._body = 0, parts, body
+        self._held, self._at = b"", 0
 
     def read(self, size: int = -1) -> bytes:
         """At most `size` bytes of what follows; none at the end."""
-        while not self._left and self.part < self._parts:
+        while self._at >= len(self._held) and self.part < self._parts:
             self.part += 1
-            self._left = self._body(self.part)
-        taken, self._left = (self._left, b"") if size < 0 else (self._left[:size], self._left[size:])
-        return taken
+            self._held, self._at = self._body(self.part), 0
+        first, self._at = self._at, len(self._held) if size < 0 else min(self._at + size, len(self._held))
+        return self._held[first : self._at]
 
     @property
     def place(self) -> str:
