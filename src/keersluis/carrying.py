@@ -96,18 +96,26 @@ def write_files(path: Path, parts: int, fetch: Callable[[int], bytes], *, split:
     Raises Conflict `bundle.file-exists`: nothing is overwritten.
     """
     names = [path.with_name(f"{path.name}.part-{k}-of-{parts}") for k in range(1, parts + 1)] if split else [path]
-    if there := [str(name) for name in names if name.exists()]:
-        raise Conflict("bundle.file-exists", expected="no such file", got="one", where=", ".join(there[:3]))
+    check_new(names)
     for first, name in enumerate(names, 1):
         beside = name.with_name(f".{name.name}.making")
-        with beside.open("wb") as file:
-            for number in [first] if split else range(1, parts + 1):
-                file.write(fetch(number))
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(name)
+        try:
+            with beside.open("wb") as file:
+                for number in [first] if split else range(1, parts + 1):
+                    file.write(fetch(number))
+                file.flush()
+                os.fsync(file.fileno())
+            beside.replace(name)
+        finally:
+            beside.unlink(missing_ok=True)
     _sync(path.parent)
     return names
+
+
+def check_new(names: Iterable[Path]) -> None:
+    """Raises Conflict `bundle.file-exists`."""
+    if there := [str(name) for name in names if name.exists()]:
+        raise Conflict("bundle.file-exists", expected="no such file", got="one", where=", ".join(there[:3]))
 
 
 def _sync(folder: Path) -> None:

@@ -151,6 +151,13 @@ def _write(to: Remote | Local, made: dict[str, Any], file: Path, split: bool) ->
     return [str(path) for path in paths]
 
 
+def _check_new(file: Path, part_size: str | None) -> None:
+    """Before a bundle is made for it."""
+    from keersluis.carrying import check_new
+
+    check_new([file] if part_size is None else sorted(file.parent.glob(f"{file.name}.part-*")))
+
+
 def _asked(peer: str, part_size: str | None, plain: bool, **rest: Any) -> dict[str, Any]:
     asked = {"peer": peer, "deelgrootte": bytes_of(part_size), "onverzegeld": plain, **rest}
     return {name: value for name, value in asked.items() if value is not None}
@@ -172,6 +179,7 @@ def export(
     """Write what a peer has not confirmed, or a range, to a file; nothing is noted as having arrived."""
     target = Target(directory, organisation)
     asked = _asked(to, part_size, plain, soorten=kind or [], van=first, tot=through)
+    _check_new(file, part_size)
     with door(target) as node:
         made = node.make(asked)
         files = _write(node, made, file, part_size is not None)
@@ -196,6 +204,7 @@ def receipt(
 ) -> None:
     """Write what is applied here of a source's streams, signed, for it to import."""
     target = Target(directory, organisation)
+    _check_new(file, part_size)
     with door(target) as node:
         made = node.confirm(_asked(to, part_size, plain))
         files = _write(node, made, file, part_size is not None)

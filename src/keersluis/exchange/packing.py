@@ -14,7 +14,7 @@ import msgspec
 from sqlalchemy import Connection
 
 from keersluis.context import Context
-from keersluis.errors import Incorrect, KeersluisError, Unavailable, Untrusted
+from keersluis.errors import Conflict, Incorrect, KeersluisError, Unavailable, Untrusted
 from keersluis.exchange import _store, _store_bundles, bundles, gatekeeper, outbox
 from keersluis.exchange.batches import Batch, Receipt, within
 from keersluis.exchange.bundles import BYTES_A_BATCH, EVENTS_A_BATCH, Manifest, Range, tree_before
@@ -222,9 +222,12 @@ def _keep_body(n: int, number: int, body: bytes, tx: Connection) -> None:
 def finish(tx: Connection, ctx: Context, peer: str, n: int, manifest: Manifest, notes: Sequence[str]) -> Packed:
     """Step 9: from this commit on the bundle can be had. A gate that closed meanwhile keeps it here (P4).
 
-    Nothing is noted as receipted: it may never arrive. Raises Unavailable `gate.*`.
+    Nothing is noted as receipted: it may never arrive. Raises Unavailable `gate.*`, Conflict `bundle.overtaken`.
     """
     now = ctx.clock.now()
+    if _store_bundles.get(tx, n) is None:
+        expected, mend = "one export to a peer at a time", "export again"
+        raise Conflict("bundle.overtaken", expected=expected, got="another that began later", mend=mend)
     for each in manifest.streams:
         kind = parse_origin(each.origin).kind
         gatekeeper.admit(tx, peer, "out", kind, each.size - each.first + 1, now, "bundle")
