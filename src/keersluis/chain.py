@@ -22,6 +22,7 @@ ROLES = ("source", "register", "decider", "partner")
 RESOLUTIONS = ("instant", "day")
 ACTIONS = ("record", "end", "correct", "withdraw", "answer")
 EFFECTS = ("adds", "takes-away", "either")
+WEIGHTS = ("indication", "full")  # what a fact of an emergency route proves, the least first
 GATE_KINDS = ("question", "answer")
 """Kinds that pass gates without being streams."""
 
@@ -70,7 +71,8 @@ class Kind:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """An emergency route: what is under `kind` stands in for what is under `covers`, for some purposes."""
+    """An emergency route: what is under `kind` stands in for what is under `covers`, for some purposes. Its fact and a
+    regular one about the same subject are one act when the fields `match` of their contents agree (none: never)."""
 
     key: str
     kind: str
@@ -80,6 +82,8 @@ class Route:
     start: Instant
     until: Instant | None
     purposes: tuple[str, ...]
+    weight: str = "indication"
+    match: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -392,6 +396,8 @@ def _routes(section: Section, chain: Chain) -> dict[str, Route]:
             start=table.instant("start", chain.timezone),
             until=table.when("until", chain.timezone).end if table.has("until") else None,
             purposes=table.choices("purposes", tuple(chain.purposes)),
+            weight=table.choice("weight", WEIGHTS, "indication"),
+            match=_matching(table),
         )
         if route.until is not None and route.until < route.start:
             table.fault("until", "a time after start", repr(table.values["until"]))
@@ -399,6 +405,14 @@ def _routes(section: Section, chain: Chain) -> dict[str, Route]:
         table.done()
     _check_cycles(section, found, chain)
     return found
+
+
+def _matching(table: Section) -> tuple[str, ...]:
+    """The fields beside the subject: facts about one subject alone are not yet the same act."""
+    names = table.texts("match", ())
+    if names and ("subject" not in names or len(names) < 2):
+        table.fault("match", "subject and at least one field of the content", repr(list(names)))
+    return tuple(name for name in names if name != "subject")
 
 
 def _known_path(table: Section, key: str, chain: Chain) -> str:

@@ -255,10 +255,14 @@ class Node:
     def order_gate(self, orders: Sequence[GateOrder]) -> list[GateOrder]:
         """Move gates; from the return on the orders stand, and what was on its way to a closed gate is cut off (P4).
         Returns those that changed something, as stored."""
-        moves = self.store.write(lambda tx: [gatekeeper.move(tx, self.ctx, order) for order in orders])
+        moves = self.store.write(lambda tx: self._move(tx, orders))
         moved = [each for each in moves if each is not None]
         cut(self.link, {each.peer for each in moved if each.cuts})
         return moved
+
+    def _move(self, tx: Connection, orders: Sequence[GateOrder]) -> list[GateOrder | None]:
+        self._unsaid = "register" in self.me.roles  # a gate may end an emergency route, which the askers are told
+        return [gatekeeper.move(tx, self.ctx, order) for order in orders]
 
     def close(self) -> None:
         """Finish what is under way and close the store."""

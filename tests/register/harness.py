@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 
 from keersluis.chain import Chain, load_chain
 from keersluis.context import Context
+from keersluis.exchange import outbox
 from keersluis.exchange.envelope import Envelope, Received
 from keersluis.identity import KeyRing
 from keersluis.register import desk
@@ -122,7 +123,7 @@ def open_desk(url: str = "sqlite://", chain: Chain = CHAIN, at: Instant = START 
         sent.append(Sent(kind, event_id, occurred, data))
 
     ctx = Context(chain, me, Signer.from_seed(me.oin, bytes(32)), KeyRing(), clock, publish, b"s" * 32)
-    store = open_store(url, [log.MIGRATIONS, desk.MIGRATIONS], inline=True)
+    store = open_store(url, [log.MIGRATIONS, outbox.MIGRATIONS, desk.MIGRATIONS], inline=True)
     return Desk(store, clock, ctx, sent)
 
 

@@ -17,7 +17,18 @@ from keersluis.chain import Chain
 from keersluis.decisions.evidence import Evidence, Heard, decode_answer, evidence
 from keersluis.decisions.model import Basis, Change, GroupKey, Kept, missing_in, state_name
 from keersluis.decisions.policies import Policies, Policy, PolicyVersion
-from keersluis.decisions.settle import Derivation, Held, Judgement, State, derive, judge, missing_of
+from keersluis.decisions.settle import (
+    Derivation,
+    Held,
+    Judgement,
+    State,
+    Weights,
+    cover_of,
+    derive,
+    judge,
+    missing_of,
+    permitted,
+)
 from keersluis.register.answers import Answer
 from keersluis.times import Instant, parse_instant
 
@@ -40,7 +51,7 @@ class Inputs(msgspec.Struct, frozen=True):
     answer: msgspec.Raw
 
 
-class Derived(msgspec.Struct, frozen=True):
+class Derived(msgspec.Struct, frozen=True, omit_defaults=True):
     """A `Derivation` as a basis keeps it."""
 
     level: int
@@ -50,6 +61,7 @@ class Derived(msgspec.Struct, frozen=True):
     waits: tuple[str, ...]
     missing: tuple[str, ...]
     covered: tuple[str, ...]
+    weights: Weights = ()
 
 
 class Given(NamedTuple):
@@ -176,6 +188,26 @@ def issued_on(basis: Basis) -> Watermarks:
     """The watermarks of the kinds that were missing when the decision went out on this basis."""
     marks = read_inputs(basis).watermarks
     return {path: marks.get(path, 0) for path in read_outcome(basis).missing}
+
+
+def still_covered(
+    basis: Basis, purpose: str, chain: Chain, heard: Mapping[str, Heard], now: Instant
+) -> tuple[tuple[str, ...], Weights]:
+    """What a decision was covered for by emergency routes that are in use still: permitted now, and not ended by the
+    register, which takes back what such a route had promised."""
+    inputs = read_inputs(basis)
+    seen = evidence(decode_answer(inputs.answer), chain, heard)
+    in_use = [
+        each
+        for each in seen.alternatives
+        if each.route not in chain.routes or permitted(chain.routes[each.route], purpose, now)
+    ]
+    return cover_of(read_outcome(basis).covered, in_use, seen.marks, inputs.moment, chain)
+
+
+def covered_by(basis: Basis) -> dict[str, str]:
+    """What the emergency routes proved that covered what was missing: covered kind -> weight."""
+    return dict(read_outcome(basis).weights)
 
 
 def told(drafts: Sequence[Draft]) -> list[list[object]]:

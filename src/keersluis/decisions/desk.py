@@ -216,4 +216,4 @@ def _begin(view: View, request: Request, given: Given) -> Draft:
 
 
 def _seen(draft: Draft) -> Decision:
-    return decision_of(draft.kept, draft.found.missing, draft.found.covered, draft.found.found)
+    return decision_of(draft.kept, draft.found.missing, draft.found.covered, draft.found.found, draft.found.weights)

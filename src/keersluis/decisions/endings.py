@@ -16,7 +16,7 @@ from sqlalchemy import Connection
 
 from keersluis.context import Context
 from keersluis.decisions import _store
-from keersluis.decisions.derivations import Draft, Given, again, begin, is_newer, issued_on, told
+from keersluis.decisions.derivations import Draft, Given, again, begin, covered_by, is_newer, issued_on, told
 from keersluis.decisions.evidence import (
     Completeness,
     End,
@@ -238,7 +238,7 @@ def _revisit(view: View, kept: Kept, final: bool, late: list[Arrived], known: Re
         reason, at = decode(known.reason).with_late(late), known.at
     else:
         basis = _store.basis(view.tx, kept.id, kept.issued_basis or 0)
-        reason = Reason(kept.issued_at or kept.taken_at, issued_on(basis)).with_late(late)
+        reason = Reason(kept.issued_at or kept.taken_at, issued_on(basis), covered=covered_by(basis)).with_late(late)
         at = view.now
     was = kept.issued or 0
     row = RevisitRow(

@@ -33,11 +33,14 @@ class Heard(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class Alternative:
     """An emergency route for the leaf `covers`: it is complete when all of its streams `kinds` are, and its facts count
-    as of the kind that it covers."""
+    as of the kind that it covers; not those of an act of which another fact counts already. `weight` is what they
+    prove."""
 
     covers: str
     kinds: tuple[str, ...]
     facts: tuple[Known, ...]
+    weight: str = ""
+    route: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,8 +159,8 @@ def _alternatives(stated: Sequence[StatedAlternative], chain: Chain) -> tuple[Al
     for each in stated:
         by_route.setdefault((each.route, each.covers), []).append(each)
     return tuple(
-        Alternative(path, kinds, tuple(_brought(streams, path, kinds, chain.timezone)))
-        for (_route, covers), streams in by_route.items()
+        Alternative(path, kinds, tuple(_brought(streams, path, kinds, chain.timezone)), streams[0].weight, route)
+        for (route, covers), streams in by_route.items()
         for path, kinds in stand_ins([each.kind for each in streams], covers, chain).items()
     )
 
@@ -165,7 +168,7 @@ def _alternatives(stated: Sequence[StatedAlternative], chain: Chain) -> tuple[Al
 def _brought(streams: Iterable[StatedAlternative], path: str, kinds: Sequence[str], tz: ZoneInfo) -> Iterator[Known]:
     for each in streams:
         if each.kind in kinds:
-            yield from (known(fact, tz, path) for fact in each.facts)
+            yield from (known(fact, tz, path) for fact in each.facts if not fact.same_as)
 
 
 def _newest(given: Marks, answered_at: Instant, heard: Mapping[str, Heard]) -> dict[str, Instant]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from keersluis.decisions.policies import Policy
-from keersluis.decisions.settle import Held, Provisional, Revisit, Settled, State
+from keersluis.decisions.settle import Held, Provisional, Revisit, Settled, State, Weights
 from keersluis.times import Instant, format_instant
 
 
@@ -138,6 +138,7 @@ class Decision:
             "found": list(self.found),
             "missing": list(missing_in(self.state)),
             "covered": list(self.state.covered) if isinstance(self.state, Provisional) else [],
+            "covered_by": dict(self.state.weights) if isinstance(self.state, Provisional) else {},
             "on_provisional": policy.on_provisional,
             "taken_at": format_instant(self.taken_at),
             "issued_at": None if self.issued_at is None else format_instant(self.issued_at),
@@ -154,12 +155,13 @@ def missing_in(state: State) -> tuple[str, ...]:
     return () if isinstance(state, Settled) else state.missing
 
 
-def state_of(kept: Kept, missing: tuple[str, ...], covered: tuple[str, ...]) -> State:
-    """The state of a stored decision; `missing` by its group, `covered` by its newest basis."""
+def state_of(kept: Kept, missing: tuple[str, ...], covered: tuple[str, ...], weights: Weights = ()) -> State:
+    """The state of a stored decision; `missing` by its group, `covered` and its `weights` by its newest basis."""
     if kept.issued is None:
         return Held(missing)
     if kept.state == "revisit":
         return Revisit(kept.issued, kept.acting, missing)
     if missing:
-        return Provisional(missing, tuple(path for path in covered if path in missing))
+        mine = tuple(path for path in covered if path in missing)
+        return Provisional(missing, mine, tuple(each for each in weights if each[0] in mine))
     return Settled()

@@ -15,7 +15,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple, TypeAlias
 from zoneinfo import ZoneInfo
 
-from keersluis.chain import Kind
+from keersluis.chain import WEIGHTS, Kind
 from keersluis.errors import Incorrect
 from keersluis.sections import Words
 from keersluis.times import Instant, When, format_instant, local
@@ -128,7 +128,8 @@ class PolicyVersion:
 class Policy:
     """Levels are ordered by gravity, the first means that nothing was found. `weight` makes its revisits graver.
 
-    A hold applies from `hold_from_level` on: below it a provisional decision goes out.
+    A hold applies from `hold_from_level` on: below it a provisional decision goes out. `covered_by` is the least that
+    an emergency route must prove to lift a hold.
     """
 
     id: str
@@ -141,6 +142,7 @@ class Policy:
     versions: tuple[PolicyVersion, ...]
     hold_from_level: int = 0
     weight: int = 1
+    covered_by: str = WEIGHTS[0]
     file: str = field(default="", compare=False)
 
     def at(self, moment: Instant) -> PolicyVersion:

@@ -13,7 +13,7 @@ from decimal import Decimal
 from itertools import pairwise
 from pathlib import Path
 
-from keersluis.chain import ANSWER_END, Chain, Kind
+from keersluis.chain import ANSWER_END, WEIGHTS, Chain, Kind
 from keersluis.decisions.policies import (
     ON_PROVISIONAL,
     UNDOING,
@@ -79,6 +79,7 @@ def _policy(section: Section, path: Path, chain: Chain) -> Policy:
         versions=_versions(section, path.stem, purpose, levels, chain),
         hold_from_level=_hold_from(section, on_provisional, levels),
         weight=section.whole("weight", 1, least=1),
+        covered_by=section.choice("covered_by", WEIGHTS, WEIGHTS[0]),
         file=path.name,
     )
     if policy.standing and len({version.needs for version in policy.versions}) > 1:

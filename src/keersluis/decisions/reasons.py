@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 from babel.dates import format_datetime
 
-from keersluis.chain import Chain, Kind
+from keersluis.chain import WEIGHTS, Chain, Kind
 from keersluis.decisions.evidence import Late, when
 from keersluis.sections import Words
 from keersluis.times import Instant, local
@@ -28,11 +28,12 @@ class Arrived(msgspec.Struct, frozen=True):
 
 class Reason(msgspec.Struct, frozen=True):
     """Issued at `issued_at`, while the kinds of `issued_on` were complete through those times only (none: while all
-    were complete); since then `late` arrived."""
+    were complete), and emergency routes of the weights in `covered` stood in for some; since then `late` arrived."""
 
     issued_at: Instant
     issued_on: Mapping[str, Instant]
     late: tuple[Arrived, ...] = ()
+    covered: Mapping[str, str] = {}
 
     def with_late(self, more: Sequence[Arrived]) -> Reason:
         """The same, with facts that arrived since; one that is named already is not named again."""
@@ -56,7 +57,17 @@ def revisit_sentence(reason: Reason, chain: Chain, language: str) -> str:
     """`issued 3 August on data of … complete through 17 July 06:00; a conviction of 21 July arrived on 29 August`."""
     _ = translator(language)
     dates = _Dates(_, chain.timezone, _years(reason, chain))
-    return f"{_issued(reason, chain, _, dates)}; {_arrived(reason, chain, _, dates)}"
+    issued = _covered(_issued(reason, chain, _, dates), reason, _)
+    return f"{issued}; {_arrived(reason, chain, _, dates)}"
+
+
+def _covered(issued: str, reason: Reason, _: Translator) -> str:
+    """What was issued on an indication is named as such."""
+    if not reason.covered:
+        return issued
+    if WEIGHTS[0] in reason.covered.values():
+        return _("{issued}, with an indication from an emergency route in its place", issued=issued)
+    return _("{issued}, with full proof from an emergency route in its place", issued=issued)
 
 
 def waiting_sentence(missing: Mapping[str, Instant], moment: Instant, chain: Chain, language: str) -> str:

@@ -10,12 +10,21 @@ from sqlalchemy import Connection
 
 from keersluis.context import Context
 from keersluis.decisions import _store
-from keersluis.decisions.derivations import Replay, group_of, issued_on, read_inputs, read_outcome, replay, reviewed
+from keersluis.decisions.derivations import (
+    Replay,
+    group_of,
+    issued_on,
+    read_inputs,
+    read_outcome,
+    replay,
+    reviewed,
+    still_covered,
+)
 from keersluis.decisions.endings import View, open_view
 from keersluis.decisions.model import Basis, Change, Decision, Kept, RevisitRow, state_of
 from keersluis.decisions.policyfiles import policies_of
 from keersluis.decisions.reasons import decode, revisit_sentence, waiting_sentence
-from keersluis.decisions.settle import gravity, missing_of
+from keersluis.decisions.settle import Weights, gravity, missing_of
 from keersluis.errors import Conflict, Incorrect
 from keersluis.times import Instant, format_instant
 from keersluis.words import LANGUAGES
@@ -217,17 +226,28 @@ def _missing(tx: Connection, kept: Kept) -> tuple[str, ...]:
 
 def _decision(tx: Connection, ctx: Context, kept: Kept) -> Decision:
     """A group waits for all that was missing when its decisions were derived; some of that may have come since."""
-    outcome = read_outcome(_store.basis(tx, kept.id, kept.basis))
-    heard = {kind: told.through for kind, told in _store.heard(tx).items()}
+    basis, told = _store.basis(tx, kept.id, kept.basis), _store.heard(tx)
+    heard = {kind: each.through for kind, each in told.items()}
     missing = missing_of(_missing(tx, kept), heard, kept.moment, ctx.chain)
-    return decision_of(kept, missing, outcome.covered, outcome.found)
+    outcome, policy = read_outcome(basis), policies_of(ctx.chain).get(kept.policy)
+    covered, weights = outcome.covered, outcome.weights
+    if covered and policy is not None:
+        covered, weights = still_covered(basis, policy.purpose, ctx.chain, told, ctx.clock.now())
+    return decision_of(kept, missing, covered, outcome.found, weights)
 
 
-def decision_of(kept: Kept, missing: tuple[str, ...], covered: tuple[str, ...], found: tuple[str, ...]) -> Decision:
+def decision_of(
+    kept: Kept,
+    missing: tuple[str, ...],
+    covered: tuple[str, ...],
+    found: tuple[str, ...],
+    weights: Weights = (),
+) -> Decision:
     """A stored decision as others see it."""
+    state = state_of(kept, missing, covered, weights)
     return Decision(
-        kept.id, kept.policy, kept.version, kept.subject, kept.moment, state_of(kept, missing, covered), kept.level,
-        kept.issued, found, kept.basis, kept.taken_at, kept.issued_at,
+        kept.id, kept.policy, kept.version, kept.subject, kept.moment, state, kept.level, kept.issued, found,
+        kept.basis, kept.taken_at, kept.issued_at,
     )  # fmt: skip
 
 

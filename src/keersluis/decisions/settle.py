@@ -12,14 +12,18 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple, TypeAlias
 
-from keersluis.chain import Chain, Route
-from keersluis.decisions.evidence import Evidence, Marks, stand_ins, through
+from keersluis.chain import WEIGHTS, Chain, Route
+from keersluis.decisions.evidence import Alternative, Evidence, Marks, stand_ins, through
 from keersluis.decisions.policies import Policy, PolicyVersion, outcome, waits_for
 from keersluis.times import Instant
 from keersluis.watermarks import settles_up_to
 
 FOREVER: Instant = 2**62
 """The greatest moment that is settled when nothing is waited for."""
+
+
+Weights: TypeAlias = tuple[tuple[str, str], ...]
+"""(covered kind, weight of the weightiest route that covers it) pairs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +35,12 @@ class Held:
 
 @dataclass(frozen=True, slots=True)
 class Provisional:
-    """Issued, but what comes on the `missing` streams may change it; for `covered` an emergency route is complete."""
+    """Issued, but what comes on the `missing` streams may change it; for `covered` an emergency route is complete, and
+    `weights` says what that proves."""
 
     missing: tuple[str, ...]
     covered: tuple[str, ...]
+    weights: Weights = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +83,7 @@ class Derivation(NamedTuple):
     waits: tuple[str, ...]
     missing: tuple[str, ...]
     covered: tuple[str, ...]
+    weights: Weights = ()
 
 
 class Judgement(NamedTuple):
@@ -104,9 +111,24 @@ def derive(version: PolicyVersion, moment: Instant, seen: Evidence, chain: Chain
     routes = [each for each in seen.alternatives if each.covers in missing]
     brought = [fact for each in routes for fact in each.facts]
     acting = outcome(version, [*seen.facts, *brought], moment) if brought else regular
-    complete = {each.covers for each in routes if not missing_of(each.kinds, seen.marks, moment, chain)}
+    covered, weights = cover_of(missing, routes, seen.marks, moment, chain)
+    return Derivation(regular.level, acting.level, acting.found, acting.rules, waits, missing, covered, weights)
+
+
+def cover_of(
+    missing: Iterable[str], routes: Iterable[Alternative], marks: Marks, moment: Instant, chain: Chain
+) -> tuple[tuple[str, ...], Weights]:
+    """Of the missing kinds, those for which a route is complete through the moment, and what that proves."""
+    complete: dict[str, str] = {}
+    for each in routes:
+        if not missing_of(each.kinds, marks, moment, chain):
+            complete[each.covers] = max(complete.get(each.covers, ""), each.weight, key=_rank)
     covered = tuple(path for path in missing if path in complete)
-    return Derivation(regular.level, acting.level, acting.found, acting.rules, waits, missing, covered)
+    return covered, tuple((path, complete[path]) for path in covered if complete[path])
+
+
+def _rank(weight: str) -> int:
+    return WEIGHTS.index(weight) if weight in WEIGHTS else -1
 
 
 def missing_of(waits: Iterable[str], marks: Marks, moment: Instant, chain: Chain) -> tuple[str, ...]:
@@ -123,14 +145,23 @@ def judge(policy: Policy, issued: int | None, found: Derivation) -> Judgement:
     if found.acting != issued:
         return Judgement(Revisit(issued, found.acting, found.missing), issued)
     if found.missing:
-        return Judgement(Provisional(found.missing, found.covered), issued)
+        return Judgement(Provisional(found.missing, found.covered, found.weights), issued)
     return Judgement(Settled(), issued)
 
 
 def holds(policy: Policy, found: Derivation) -> bool:
-    """Risky cases only: where the policy says so, from its level on, and not where routes cover all that is missing."""
-    uncovered = set(found.missing) - set(found.covered)
+    """Risky cases only: where the policy says so, from its level on, and not where routes cover all that is missing by
+    what the policy takes for enough."""
+    weights = dict(found.weights)
+    uncovered = set(found.missing) - {
+        path for path in found.covered if suffices(policy, weights.get(path, policy.covered_by))
+    }
     return policy.on_provisional == "hold" and bool(uncovered) and found.acting >= policy.hold_from_level
+
+
+def suffices(policy: Policy, weight: str) -> bool:
+    """Whether what an emergency route proves is enough for the policy to act without a hold."""
+    return _rank(weight) >= _rank(policy.covered_by)
 
 
 def gravity(policy: Policy, was: int, now: int) -> int:
@@ -145,7 +176,8 @@ def threshold(missing: Iterable[str], marks: Marks, chain: Chain) -> Instant:
 
 def cover_threshold(missing: Iterable[str], marks: Marks, policy: Policy, chain: Chain, at: Instant) -> Instant:
     """The greatest moment for which each kind is complete, itself or by an emergency route permitted at `at`."""
-    routes = [route for route in chain.routes.values() if permitted(route, policy.purpose, at)]
+    able = (route for route in chain.routes.values() if suffices(policy, route.weight))
+    routes = [route for route in able if permitted(route, policy.purpose, at)]
     reach = routes_reach(routes, marks, chain)
     return min(
         (max(settled_through(chain, path, through(marks, path)), reach.get(path, -FOREVER)) for path in missing),

@@ -157,10 +157,12 @@ def allowance(tx: Connection, peer: str, direction: Direction, kind: str, now: I
     return Allowed(events, max(0.0, *waits), order, size)
 
 
-def closed_kinds(tx: Connection, peer: str, direction: Direction, kinds: Iterable[str], now: Instant) -> frozenset[str]:
+def closed_kinds(
+    tx: Connection, peer: str, direction: Direction, kinds: Iterable[str], now: Instant, link: Way = "wire"
+) -> frozenset[str]:
     """Those of these kinds of which the gate is closed now."""
     orders = orders_at(tx, now)
-    return frozenset(kind for kind in kinds if standing(orders, peer, direction, kind).state == "closed")
+    return frozenset(kind for kind in kinds if standing(orders, peer, direction, kind, link).state == "closed")
 
 
 def admit(

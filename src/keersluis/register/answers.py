@@ -15,8 +15,9 @@ import msgspec
 
 from keersluis.chain import ANSWER_END, Chain, Kind, Route
 from keersluis.errors import Incorrect
-from keersluis.register.facts import Fact, in_force
+from keersluis.register.facts import Fact, in_force, recorded
 from keersluis.register.intake import SUBJECT
+from keersluis.register.proofs import NO_LINKS, Links, Proof, link
 from keersluis.times import Instant, format_instant, format_when, parse_instant
 from keersluis.watermarks import NOTHING_PROMISED, settles_up_to
 
@@ -40,8 +41,12 @@ class Question(msgspec.Struct, frozen=True):
     standing: bool = False
 
 
-class StatedFact(msgspec.Struct, frozen=True):
-    """A fact as an answer states it. `occurred` is a day or an RFC 3339 time; `valid_to` is exclusive."""
+class StatedFact(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A fact as an answer states it. `occurred` is a day or an RFC 3339 time; `valid_to` is exclusive.
+
+    `proofs` are there where the act came more than one way. `same_as` is the id of the fact that counts in the place of
+    this one, because both are the same act.
+    """
 
     id: str
     source: str
@@ -50,6 +55,8 @@ class StatedFact(msgspec.Struct, frozen=True):
     valid_from: str | None
     valid_to: str | None
     content: Any
+    same_as: str = ""
+    proofs: list[Proof] = []
 
 
 class Mark(msgspec.Struct, frozen=True):
@@ -60,8 +67,9 @@ class Mark(msgspec.Struct, frozen=True):
     complete_through: str
 
 
-class Alternative(msgspec.Struct, frozen=True):
-    """What an emergency route brought for a need: the facts of one of its streams, which stand in for `covers`."""
+class Alternative(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What an emergency route brought for a need: the facts of one of its streams, which stand in for `covers`, and
+    what they prove."""
 
     route: str
     source: str
@@ -69,6 +77,7 @@ class Alternative(msgspec.Struct, frozen=True):
     complete_through: str
     covers: str
     facts: list[StatedFact]
+    weight: str = ""
 
 
 class Answer(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -153,8 +162,11 @@ def needed_leaves(chain: Chain, paths: Iterable[str], purpose: str) -> tuple[str
     return tuple(sorted({kind.path for path in paths for kind in chain.under(path) if may_see(kind, purpose)}))
 
 
-def scope(chain: Chain, needs: Sequence[str], purpose: str, now: Instant) -> Scope:
-    """The kinds that an answer speaks of at `now`; an emergency route counts while it is permitted."""
+def scope(
+    chain: Chain, needs: Sequence[str], purpose: str, now: Instant, closed: Collection[str] = frozenset()
+) -> Scope:
+    """The kinds that an answer speaks of at `now`; an emergency route counts while it is permitted and its gate, here,
+    stands open (`closed` are the kinds of which it does not)."""
     routes = tuple(
         (route, kind)
         for route in chain.routes.values()
@@ -162,7 +174,7 @@ def scope(chain: Chain, needs: Sequence[str], purpose: str, now: Instant) -> Sco
         for kind in chain.under(route.kind)
         if may_see(kind, purpose) and kind.path not in needs
     )
-    alternatives = tuple((route, kind) for route, kind in routes if permitted(route, now))
+    alternatives = tuple((route, kind) for route, kind in routes if permitted(route, now) and kind.path not in closed)
     needed = frozenset(needs)
     return Scope(
         needs=tuple(chain.kinds[path] for path in needs),
@@ -228,6 +240,9 @@ def derive(
     Facts of kinds that are not needed have no say, not even to end another: nobody waits for them (P2).
     """
     mine = [fact for fact in facts if fact.kind in seen.needed]
+    regular = in_force(mine, moment=owed.moment, valid_at=owed.moment)
+    brought = _brought(seen, facts, owed.moment)
+    links = link(seen.alternatives, recorded(mine, moment=owed.moment), regular, brought) if brought else NO_LINKS
     return Answer(
         id=owed.id,
         register=register,
@@ -237,13 +252,13 @@ def derive(
         moment=format_instant(owed.moment),
         answered_at=format_instant(at),
         state=state,
-        facts=[stated(fact, chain) for fact in in_force(mine, moment=owed.moment, valid_at=owed.moment)],
+        facts=[stated(fact, chain, links) for fact in regular],
         watermarks=marks(chain, seen.needs, watermarks),
-        alternatives=_alternatives(chain, seen, facts, owed.moment, watermarks),
+        alternatives=_alternatives(chain, seen, brought, watermarks, links),
     )
 
 
-def stated(fact: Fact, chain: Chain) -> StatedFact:
+def stated(fact: Fact, chain: Chain, links: Links = NO_LINKS) -> StatedFact:
     """A fact as an answer states it."""
     return StatedFact(
         fact.id,
@@ -253,6 +268,8 @@ def stated(fact: Fact, chain: Chain) -> StatedFact:
         None if fact.valid_from is None else format_instant(fact.valid_from),
         None if fact.valid_to is None else format_instant(fact.valid_to),
         _decode(fact.content),
+        links.same_as(fact),
+        links.proofs_of(fact),
     )
 
 
@@ -304,14 +321,15 @@ def _through(kind: Kind, watermarks: Watermarks) -> str:
     return format_instant(watermarks.get(kind.path, NOTHING_PROMISED))
 
 
-def _alternatives(
-    chain: Chain, seen: Scope, facts: Sequence[Fact], moment: Instant, watermarks: Watermarks
-) -> list[Alternative]:
+def _brought(seen: Scope, facts: Sequence[Fact], moment: Instant) -> tuple[Fact, ...]:
     """What the emergency routes brought; facts and the acts on them both come along the route."""
-    if not seen.alternatives:
-        return []
     paths = seen.kinds - seen.needed
-    brought = in_force([fact for fact in facts if fact.kind in paths], moment=moment, valid_at=moment)
+    return in_force([fact for fact in facts if fact.kind in paths], moment=moment, valid_at=moment)
+
+
+def _alternatives(
+    chain: Chain, seen: Scope, brought: Sequence[Fact], watermarks: Watermarks, links: Links
+) -> list[Alternative]:
     return [
         Alternative(
             route.key,
@@ -319,7 +337,23 @@ def _alternatives(
             kind.path,
             _through(kind, watermarks),
             route.covers,
-            [stated(fact, chain) for fact in brought if fact.kind == kind.path],
+            [stated(fact, chain, links) for fact in brought if fact.kind == kind.path],
+            route.weight,
         )
         for route, kind in seen.alternatives
     ]
+
+
+def folded(
+    chain: Chain, kinds: Collection[Kind], facts: Sequence[Fact], shown: Sequence[Fact], known_at: Instant | None
+) -> list[StatedFact]:
+    """The facts `shown` to somebody who may see all of `kinds`, each act once: what a route brought of an act that is
+    shown already is a proof of it. `facts` are all of the subject, of which what was recorded up to `known_at` counts.
+    """
+    routes = [(route, kind) for route in chain.routes.values() for kind in chain.under(route.kind) if kind in kinds]
+    by_route = {kind.path for _route, kind in routes}
+    regular = [fact for fact in shown if fact.kind not in by_route]
+    others = [fact for fact in recorded(facts, known_at=known_at) if fact.kind not in by_route]
+    links = link(routes, others, regular, [fact for fact in shown if fact.kind in by_route])
+    here = {fact.id for fact in shown}
+    return [stated(fact, chain, links) for fact in shown if links.same_as(fact) not in here]

@@ -16,7 +16,7 @@ from keersluis.chain import ANSWER_END, Kind
 from keersluis.context import Context
 from keersluis.errors import Conflict, Forbidden, Incorrect
 from keersluis.exchange.envelope import Received
-from keersluis.register import _schema, _store, ends, intake
+from keersluis.register import _schema, _store, ends, intake, routes
 from keersluis.register.answers import (
     Answer,
     Owed,
@@ -26,14 +26,15 @@ from keersluis.register.answers import (
     derive,
     emergency,
     faults,
+    folded,
     held,
     marks,
     may_see,
     needed_leaves,
     needs_faults,
+    permitted,
     scope,
     settles,
-    stated,
 )
 from keersluis.register.ends import Breach, Due
 from keersluis.register.facts import Fact, by_subject, in_force
@@ -65,6 +66,7 @@ class _View:
     now: Instant
     watermarks: Mapping[str, Instant]
     needs: dict[int, tuple[str, ...]]
+    closed: frozenset[str]
     _scopes: dict[tuple[int, str], Scope] = field(default_factory=dict)
     _settles: dict[int, Instant] = field(default_factory=dict)
 
@@ -81,7 +83,7 @@ class _View:
     def scope_of(self, needs: int, purpose: str) -> Scope:
         key = (needs, purpose)
         if key not in self._scopes:
-            self._scopes[key] = scope(self.ctx.chain, self.needs[needs], purpose, self.now)
+            self._scopes[key] = scope(self.ctx.chain, self.needs[needs], purpose, self.now, self.closed)
         return self._scopes[key]
 
     def settles(self, needs: int) -> Instant:
@@ -133,10 +135,13 @@ def watermarks_moved(tx: Connection, ctx: Context, watermarks: Mapping[str, Inst
     moved = {kind: at for kind, at in watermarks.items() if kind not in known or at > known[kind]}
     _store.put_watermarks(tx, moved, now)
     states = _store.asker_states(tx)
-    if not states or not (moved or any(state.owed for state in states.values())):
+    closed = routes.closed(tx, ctx, now)
+    told = _store.all_told(tx) if states and (moved or closed) else {}
+    ended = any(through.get(kind) for through in told.values() for kind in closed)
+    if not states or not (moved or ended or any(state.owed for state in states.values())):
         return 0
     view = _view(tx, ctx, now)
-    told = _store.all_told(tx)
+    told = told or _store.all_told(tx)
     groups = _store.groups(tx)
     return sum(_complete(view, asker, groups[asker], states[asker], told.get(asker, {})) for asker in groups)
 
@@ -209,7 +214,7 @@ def look_up(
         moment=format_instant(moment),
         answered_at=format_instant(now),
         state="settled" if settles(chain, regular, watermarks) >= moment else "provisional",
-        facts=[stated(fact, chain) for fact in in_force(facts, valid_at=valid_at, known_at=known_at)],
+        facts=folded(chain, kinds, facts, in_force(facts, valid_at=valid_at, known_at=known_at), known_at),
         watermarks=marks(chain, kinds, watermarks),
         alternatives=[],
         valid_at=None if valid_at is None else format_instant(valid_at),
@@ -274,7 +279,7 @@ def _counted(tx: Connection, watermarks: Mapping[str, Instant]) -> dict[str, Ins
 
 def _view(tx: Connection, ctx: Context, now: Instant, given: Mapping[str, Instant] | None = None) -> _View:
     watermarks = _store.watermarks(tx) | dict(given or {})
-    return _View(tx, ctx, now, _counted(tx, watermarks), _store.all_need_sets(tx))
+    return _View(tx, ctx, now, _counted(tx, watermarks), _store.all_need_sets(tx), routes.closed(tx, ctx, now))
 
 
 def _check(ctx: Context, asker: str, questions: Sequence[Question]) -> None:
@@ -373,7 +378,7 @@ def _complete(
     alive = [needs for needs, earliest in groups.items() if earliest is not None]
     matter = list(groups) if state.owed else alive
     due = [needs for needs in alive if (groups[needs] or 0) <= view.settles(needs)]
-    news = _news(view, _that_matter(view, matter))
+    news = _news(view, matter)
     if not due and all(told.get(kind) == at for kind, at in news.items()):
         return 0
     settled = [_name(*key) for needs in due for key in _store.settle(view.tx, asker, needs, view.settles(needs))]
@@ -386,27 +391,30 @@ def _tell(
     view: _View, asker: str, groups: Sequence[int], *, settled: Sequence[str] = (), reopened: Sequence[str] = ()
 ) -> None:
     """One completeness event (more where many answers end at once), and remember what it says."""
-    kinds = _that_matter(view, groups)
-    events = ends.completeness(view.ctx.chain, kinds, view.watermarks, settled=settled, reopened=reopened)
+    news = _news(view, groups)
+    kinds = [view.ctx.chain.kinds[path] for path in news]
+    events = ends.completeness(view.ctx.chain, kinds, news, settled=settled, reopened=reopened)
     _send(view.tx, view.ctx, asker, events, view.now)
-    _store.put_told(view.tx, asker, _news(view, kinds))
+    _store.put_told(view.tx, asker, news)
 
 
-def _news(view: _View, kinds: Sequence[Kind]) -> dict[str, Instant]:
-    return {kind.path: view.watermarks.get(kind.path, NOTHING_PROMISED) for kind in kinds}
-
-
-def _that_matter(view: _View, groups: Sequence[int]) -> list[Kind]:
-    """The kinds that are needed, and those that may stand in for them for whatever purpose."""
+def _news(view: _View, groups: Sequence[int]) -> dict[str, Instant]:
+    """The watermarks that matter: of the kinds that are needed, and of those that may stand in for them for whatever
+    purpose. A route whose gate was closed promises nothing any more, so that it covers nothing at the asker either."""
     chain = view.ctx.chain
-    paths = {path for needs in groups for path in view.needs[needs]}
+    needed = {path for needs in groups for path in view.needs[needs]}
     stand_ins = {
         kind.path
         for needs in groups
         for purpose in (chain.purposes or [""])
-        for _route, kind in view.scope_of(needs, purpose).alternatives
+        for route, kind in view.scope_of(needs, purpose).routes
+        if permitted(route, view.now)
     }
-    return [chain.kinds[path] for path in sorted(paths | stand_ins)]
+    ended = (view.closed & stand_ins) - needed
+    return {
+        path: NOTHING_PROMISED if path in ended else view.watermarks.get(path, NOTHING_PROMISED)
+        for path in sorted(needed | stand_ins)
+    }
 
 
 def _send(

@@ -102,11 +102,7 @@ def in_force(
     `valid_at` (`geldigOp`): only what holds then; without it, whatever was not withdrawn.
     `known_at` (`beschikbaarOp`): only what was recorded here up to then. Each limit that is None is not applied.
     """
-    seen = [
-        fact
-        for fact in facts
-        if (moment is None or fact.when.start <= moment) and (known_at is None or fact.system_time <= known_at)
-    ]
+    seen = _seen(facts, moment, known_at)
     records = [fact for fact in seen if fact.action == "record"]
     if len(records) < len(seen):
         acts = _Acts(seen)
@@ -114,6 +110,21 @@ def in_force(
     if valid_at is not None:
         records = [fact for fact in records if _holds(fact, valid_at)]
     return tuple(sorted(records, key=order))
+
+
+def recorded(facts: Iterable[Fact], *, moment: Instant | None = None, known_at: Instant | None = None) -> list[Fact]:
+    """The records of one subject as corrected, also those that were withdrawn or no longer hold."""
+    seen = _seen(facts, moment, known_at)
+    acts = _Acts(seen)
+    return [_as_acted_on(fact, acts) for fact in seen if fact.action == "record"]
+
+
+def _seen(facts: Iterable[Fact], moment: Instant | None, known_at: Instant | None) -> list[Fact]:
+    return [
+        fact
+        for fact in facts
+        if (moment is None or fact.when.start <= moment) and (known_at is None or fact.system_time <= known_at)
+    ]
 
 
 def order(fact: Fact) -> tuple[Instant, str, str]:
