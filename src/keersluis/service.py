@@ -18,7 +18,7 @@ from keersluis.chain import Chain, Kind, Organisation
 from keersluis.context import Context
 from keersluis.decisions import desk as decisions
 from keersluis.errors import Fault, Incorrect, KeersluisError, Untrusted
-from keersluis.exchange import gatekeeper, inbox, keys, lagging, outbox, questions, succession
+from keersluis.exchange import gatekeeper, inbox, isolation, keys, lagging, outbox, questions, succession
 from keersluis.exchange import intake as entry
 from keersluis.exchange.batches import Batch, Outcome, Outcomes, Parcel, Receipt, decode, encode, own_word, owner_of
 from keersluis.exchange.envelope import Received
@@ -106,6 +106,9 @@ class Node:
         promises, pumped = renew(), Pumped()
         for peer in self.senders if peers is None else peers:
             pumped.sent[peer] = self.senders[peer].send_all(promises, heartbeat=heartbeat, renew=renew)
+        unheard = {each.stream: each for peer in pumped.sent for each in self.senders[peer].unheard}
+        if heartbeat and unheard:
+            self.store.write(lambda tx: isolation.keep(tx, self.ctx, unheard.values(), self.clock.now()))
         return pumped
 
     def waits_for(self, peer: str, besides: Collection[str] = ()) -> bool:

@@ -77,6 +77,12 @@ BODIES: list[tuple[str, dict[str, Any], str]] = [
     ("hold.released", {"decisions": ["1", "2"], "why": "covered"}, "2 decisions that were held are issued"),
     ("hold.released", {"decisions": ["1"], "who": "clerk", "why": "urgent"}, "clerk issued a decision"),
     ("revisit.closed", {"decision": "1", "who": "duty officer", "why": "nothing changes"}, "nothing changes"),
+    ("promise.kept", {"count": 2, "checkpoints": []}, "Signed what 2 streams hold"),
+    (
+        "isolation.verified",
+        {"origin": ORIGIN, "checkpoints": 40, "from": TIME, "through": TIME, "size": 9},
+        "was not rewritten while it was cut off: 40 signed states",
+    ),
     ("clock.started", {}, "started"),
     ("key.rotated", {"oin": OIN}, "signs with a new key"),
     (

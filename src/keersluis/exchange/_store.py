@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 import sqlalchemy as sa
 from sqlalchemy import BigInteger, Column, Connection, Integer, Table, Text
 
-from keersluis.exchange import _store_backlog, _store_gates
+from keersluis.exchange import _store_backlog, _store_gates, _store_isolated
 from keersluis.storage import Bytes, Migrations, insert_rows, rows_in, upsert
 from keersluis.times import Instant
 
@@ -132,11 +132,11 @@ breaches = Table(
 
 
 def _create(tx: Connection) -> None:
-    for tables in (metadata, _store_gates.metadata, _store_backlog.metadata):
+    for tables in (metadata, _store_gates.metadata, _store_backlog.metadata, _store_isolated.metadata):
         tables.create_all(tx)
 
 
-MIGRATIONS = Migrations("exchange", [_create, *_store_gates.STEPS, *_store_backlog.STEPS])
+MIGRATIONS = Migrations("exchange", [_create, *_store_gates.STEPS, *_store_backlog.STEPS, *_store_isolated.STEPS])
 
 _TAIL = (
     sa.select(out_events.c.position, out_events.c.leaf, out_events.c.bytes, out_events.c.source_time)

@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import BigInteger, Column, Connection, Integer, Table, Text
 
-from keersluis.exchange import _store_backlog
+from keersluis.exchange import _store_backlog, _store_isolated
 from keersluis.exchange._store import (
     AnyRow,
     add_out_events,
@@ -137,6 +137,7 @@ def cut_tail(tx: Connection, stream: int, after: int) -> list[bytes]:
     tx.execute(sa.delete(out_events).where(*where))
     tx.execute(sa.delete(out_keys).where(k.stream == stream, k.position > after))
     _store_backlog.cut(tx, stream, after)
+    _store_isolated.cut(tx, stream, after)
     return tail
 
 

@@ -26,12 +26,25 @@ BATCH_BYTES = 8 * 1024 * 1024
 T = TypeVar("T", "Parcel", "Outcomes")
 
 
+class Isolated(msgspec.Struct, frozen=True):
+    """What a source signed of a stream while it could send nothing: signed notes, the last one of now.
+
+    Each tree begins with the one before, and the first with the `after` events that the receiver has: a consistency
+    proof each, of base64 hashes.
+    """
+
+    after: int
+    checkpoints: list[str]
+    proofs: list[list[str]]
+
+
 class Batch(msgspec.Struct, frozen=True, omit_defaults=True):
     """Events `first` … `first+len(events)-1` of one stream under one signed checkpoint (a signed note).
 
     No events: a heartbeat, nothing happened. `counts`: signed statement from the source's own system of record.
     `timeline`: signed head of the sender's timeline, for the receiver to witness. `more`: part of a backlog, of which
     the rest follows. `epoch`: the signed declaration by which a later epoch of a stream begins.
+    `isolated`: on the first word after a cut, the proof that nothing was rewritten meanwhile.
     """
 
     checkpoint: str
@@ -41,6 +54,7 @@ class Batch(msgspec.Struct, frozen=True, omit_defaults=True):
     timeline: str | None = None
     more: bool = False
     epoch: str | None = None
+    isolated: Isolated | None = None
 
 
 class Receipt(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 from keersluis.chain import Kind
 from keersluis.context import Context
 from keersluis.errors import Fault, Forbidden, Incorrect, KeersluisError, Untrusted
-from keersluis.exchange import _store, gatekeeper, succession
+from keersluis.exchange import _store, gatekeeper, isolation, succession
 from keersluis.exchange.batches import (
     Batch,
     Counts,
@@ -76,10 +76,12 @@ def receive(
     """
     arrival = _arrival(tx, ctx, batch, now, link)
     witness(tx, ctx, batch.timeline, now)
-    if arrival.checkpoint.size < arrival.stream.size:
-        return _seen_before(tx, ctx, arrival)
     try:
+        isolation.verify(tx, ctx, arrival.stream, batch.isolated, now)
+        if arrival.checkpoint.size < arrival.stream.size:
+            return _seen_before(tx, ctx, arrival)
         extension = extend(Frontier.from_bytes(arrival.stream.frontier), batch, arrival.checkpoint)
+        isolation.held_to(tx, arrival.stream, extension, arrival.checkpoint.size)
         ctx.step(10)
         events = _opened(ctx, arrival, extension)
         counts = _counts(ctx, arrival)

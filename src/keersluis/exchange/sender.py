@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 
 from keersluis.context import Context
 from keersluis.errors import Fault, KeersluisError, Unavailable, Untrusted
-from keersluis.exchange import _store, _store_backlog, gatekeeper, inbox, outbox
+from keersluis.exchange import _store, _store_backlog, _store_isolated, gatekeeper, inbox, isolation, outbox
 from keersluis.exchange.batches import (
     BATCH_BYTES,
     BATCH_EVENTS,
@@ -124,11 +124,12 @@ class Sent:
 @dataclass
 class _Call:
     """One call of `send_all`. `quiet`: the streams to be offered also where nothing is new; `asked_again`: the kinds
-    of which the peer wanted older events."""
+    of which the peer wanted older events; `heard`: the streams of which it receipted something."""
 
     sent: Sent
     quiet: set[int]
     asked_again: set[str] = field(default_factory=set)
+    heard: set[int] = field(default_factory=set)
 
 
 class Sender:
@@ -136,7 +137,8 @@ class Sender:
     once.
 
     To a peer that did not answer, or that closed its gate, no events are offered until it takes an empty batch; a
-    promise that a closed gate held back is said as soon as one of these opens.
+    promise that a closed gate held back is said as soon as one of these opens. `unheard`: the streams of which the peer
+    did not answer to the last heartbeat.
     """
 
     def __init__(self, store: Store, ctx: Context, link: Link, peer: str) -> None:
@@ -147,6 +149,7 @@ class Sender:
         self.unsaid: set[str] = set()
         self.order = DrainOrder()
         self.guard: Guard | None = None
+        self.unheard: list[Promised] = []
 
     def send_all(self, promises: Sequence[Promised], *, heartbeat: bool, renew: Renew | None = None) -> Sent:
         """Offer what waits, a batch of each stream in one parcel a round, until nothing is left or the peer refuses.
@@ -155,7 +158,7 @@ class Sender:
         the promises anew every few rounds, so that what is accepted during a long backlog does not wait for its end.
         """
         left, held = self._certain(promises)
-        sent = Sent(reached="link.unreachable" not in held.values(), refused=held)
+        sent = Sent(reached="link.unreachable" not in held.values(), refused=dict(held))
         call = _Call(sent, {p.stream for p in left} if heartbeat else set())
         rounds = 0
         while left:
@@ -173,7 +176,11 @@ class Sender:
                 self._unanswered(offers, error, call.sent)
                 break
             call.quiet -= {offer.promised.stream for offer in offers}
+            call.heard |= {offer.promised.stream for offer, each in zip(offers, outcomes, strict=True) if each.receipt}
             left = later + self._settle(offers, outcomes, call)
+        if heartbeat:
+            ours = [each for each in promises if self.peer in each.kind.receivers]
+            self.unheard = [each for each in ours if each.stream not in call.heard and _sure(held, each)]
         for kind, code in call.sent.refused.items():
             if self.guard is not None and code in DOUBTFUL:
                 self.guard.doubt(kind)
@@ -194,19 +201,20 @@ class Sender:
         offers: dict[int, Offer] = {}
         with self.store.read() as tx:
             newest = log.head(tx) if call.quiet else None
+            kept = _store_isolated.kept(tx)
             stands = self._stands(tx, left, call)
 
             def take(waits: Waits, events: int, size: int) -> tuple[int, int]:
                 if (offer := self._offer(tx, stands[waits.stream], call, events, size)) is None:
                     return 0, 0
-                offers[waits.stream] = offer
+                offers[waits.stream] = self._proved(tx, offer, kept)
                 return len(offer.batch.events), offer.size
 
             waiting = [self._waits(stand) for stand in stands.values() if self._behind(stand)]
             self.order.divide(waiting, BATCH_BYTES, self.most, take)
             for stream, stand in stands.items():
                 if stream not in offers and (offer := self._offer(tx, stand, call, 0, 0)):
-                    offers[stream] = offer
+                    offers[stream] = self._proved(tx, offer, kept)
         unserved = [
             stands[each.stream] for each in waiting if each.stream not in offers or not offers[each.stream].size
         ]
@@ -234,6 +242,16 @@ class Sender:
             if promised.size >= told.size:  # else the peer was told more meanwhile, by another call
                 stands[promised.stream] = _Stand(promised, told, row.promised if row else NOTHING_PROMISED, allowed)
         return stands
+
+    def _proved(self, tx: Connection, offer: Offer, kept: Mapping[int, Sequence[Any]]) -> Offer:
+        """The first word after a cut carries the proof that nothing was rewritten meanwhile (P5)."""
+        stream = offer.promised
+        if stream.stream not in kept:
+            return offer
+        rows = [row for row in _store.out_peers_of(tx, self.peer) if row.stream == stream.stream and row.receipt]
+        since = max((row.at for row in rows), default=0)
+        isolated = isolation.hand_over(tx, self.ctx, stream, offer.after, kept[stream.stream], since)
+        return replace(offer, batch=msgspec.structs.replace(offer.batch, isolated=isolated))
 
     def _behind(self, stand: _Stand) -> int:
         """How many events may be offered: none to a peer that shut its gate."""
@@ -360,6 +378,7 @@ class Sender:
                 log.append(tx, at=now, room="exchange", kind="batch.receipted", body=body)
         outbox.store_receipts(tx, self.peer, rows)
         _store_backlog.keep_paces(tx, self.peer, paces)
+        isolation.handed_over(tx, [offer.promised for offer, _receipt in receipts])
         return told
 
     def _refused(self, offer: Offer, problem: Mapping[str, Any], call: _Call) -> bool:
@@ -385,6 +404,11 @@ class Sender:
         now = self.ctx.clock.now()
         self.store.write(lambda tx: outbox.rewind(tx, offer.promised, self.peer, wanted - 1, now))
         return True
+
+
+def _sure(held: Mapping[str, str], stream: Promised) -> bool:
+    """Nothing says that this node forgot events of the stream: only the peer could not be asked."""
+    return held.get(stream.kind.path, "link.unreachable") == "link.unreachable"
 
 
 def _check_reach(offer: Offer, reached: int) -> None:

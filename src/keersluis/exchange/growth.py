@@ -1,0 +1,69 @@
+"""Proofs that a tree only grew: consistency proofs of one stream between many sizes at once. Pure.
+
+The same proofs as `merkle.consistency_proof` (RFC 6962, 2.1.2), with each whole subtree hashed once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from keersluis.errors import Untrusted
+from keersluis.merkle import EMPTY_ROOT, node_hash, verify_consistency
+
+
+class Tree:
+    """The tree over all leaf hashes of a stream; it keeps the hash of every whole subtree."""
+
+    def __init__(self, leaves: Iterable[bytes]) -> None:
+        level = list(leaves)
+        self.size = len(level)
+        self._levels = [level]
+        while len(level) > 1:
+            level = [node_hash(level[i], level[i + 1]) for i in range(0, len(level) - 1, 2)]
+            self._levels.append(level)
+
+    def root(self, size: int) -> bytes:
+        """The root over the first `size` leaves."""
+        return self._over(0, size) if size else EMPTY_ROOT
+
+    def proof(self, old: int, new: int) -> list[bytes]:
+        """The tree of `new` leaves begins with that of `old`; empty where that says itself, or cannot be."""
+        if not 0 < old < new <= self.size:
+            return []
+        proof: list[bytes] = []
+        low, high = 0, new
+        while high != old:
+            middle = low + _split(high - low)
+            if old <= middle:
+                proof.append(self._over(middle, high))
+                high = middle
+            else:
+                proof.append(self._over(low, middle))
+                low = middle
+        if low:
+            proof.append(self._over(low, high))
+        return proof[::-1]
+
+    def _over(self, low: int, high: int) -> bytes:
+        count = high - low
+        if count & (count - 1) == 0 and low % count == 0:
+            return self._levels[count.bit_length() - 1][low // count]
+        middle = low + _split(count)
+        return node_hash(self._over(low, middle), self._over(middle, high))
+
+
+def _split(count: int) -> int:
+    """The greatest power of two below `count`."""
+    return 1 << (count - 1).bit_length() - 1
+
+
+def first_break(states: Sequence[tuple[int, bytes]], proofs: Sequence[Sequence[bytes]]) -> int | None:
+    """Which of the `proofs` does not show that state i+1 (size, root) begins with state i; None: all do."""
+    if len(proofs) != len(states) - 1:
+        return min(len(proofs), max(0, len(states) - 2))
+    for number, (old, new, proof) in enumerate(zip(states, states[1:], proofs, strict=False)):
+        try:
+            verify_consistency(old[0], new[0], old[1], new[1], proof)
+        except Untrusted:
+            return number
+    return None
