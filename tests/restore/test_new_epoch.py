@@ -172,7 +172,7 @@ def offered(town: Town, change: Callable[[Batch], Batch]) -> str:
     restoring.new_epoch(town.nodes["om"], KIND, "operator", "test", even_so=True)
     town.publish([2])
     town.down.add("justid")
-    promises = town.nodes["om"].store.write(town.nodes["om"]._prepare)
+    promises = town.nodes["om"].store.write(town.nodes["om"].prepare)
     town.sent.clear()
     town.nodes["om"].senders["justid"].guard = None
     town.nodes["om"].senders["justid"].send_all(promises, heartbeat=True)
