@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 from pathlib import Path
 
 import msgspec
@@ -160,6 +161,23 @@ def test_P4_close_all_closes_every_node_of_the_folder_whether_it_runs_or_not(
             ("in", "closed", "*", "*"),
             ("out", "closed", "*", "*"),
         }
+
+
+def test_P4_a_node_that_takes_the_order_and_says_nothing_finds_it_in_its_store(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    dead = (folder / "run" / "addresses.json").read_text()
+    with socket.socket() as hangs:
+        hangs.bind(("127.0.0.1", 0))
+        hangs.listen()
+        address = f"http://127.0.0.1:{hangs.getsockname()[1]}"
+        (folder / "run" / "addresses.json").write_text(json.dumps({"om": address, "justid": address}))
+        at = ["-d", str(folder), "-o", "om"]
+        assert run(["gate", "close", *at, "--who", "crisis team", "--why", "a drill", "--json"]) == 0
+    assert len(json.loads(capsys.readouterr().out)["moved"]) == 2
+    (folder / "run" / "addresses.json").write_text(dead)
+    assert run(["gate", "show", *at, "--json"]) == 0
+    assert {each["state"] for each in json.loads(capsys.readouterr().out)} == {"closed"}
 
 
 def test_a_gate_moves_beforehand_back_and_never_twice(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -18,9 +18,9 @@ from keersluis.simulation.conductor import Player
 from keersluis.simulation.feed import Feed
 from keersluis.times import Instant, ManualClock, parse_instant
 from keersluis.web.api import CountsStatement
-from keersluis.web.api_gates import GateRequest, gate_orders
 from keersluis.web.api_intake import WaitingItem
 from keersluis.web.bodies import read_as
+from keersluis.web.gate_requests import GateRequest, gate_orders
 
 
 class LocalNodes:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import queue
+import threading
 import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -46,24 +49,52 @@ Everything = Annotated[bool, typer.Option("--all", help="Everything, both direct
 
 
 def _ask(target: Target, path: str, body: Any, otherwise: Callable[[Node], Any], patience: float = PATIENCE) -> Any:
-    """What the node says; where it does not answer, what the same does on its store: an order stands from the commit
-    on, whatever runs (P4)."""
-    try:
-        return target.call(path, body, patience=patience)
-    except Unavailable as error:
-        if not is_down(error):
-            raise
-    import msgspec
+    """What the node says. Where it has not answered after `patience`, the same is done on its store: an order stands
+    from the commit on, whatever runs (P4). Who is first counts; its key makes it one order."""
+    said: queue.SimpleQueue[Any] = queue.SimpleQueue()
 
-    with target.node() as node:
-        return msgspec.to_builtins(otherwise(node))
+    def attempt(work: Callable[[], Any]) -> None:
+        def run() -> None:
+            try:
+                said.put(work())
+            except Exception as error:  # noqa: BLE001, raised below, where somebody waits for it
+                said.put(error)
+
+        threading.Thread(target=run, daemon=True).start()
+
+    def on_the_store() -> Any:
+        import msgspec
+
+        with target.node() as node:
+            return msgspec.to_builtins(otherwise(node))
+
+    attempt(lambda: target.call(path, body, patience=PATIENCE))
+    with suppress(queue.Empty):
+        answer = said.get(timeout=patience)
+        if not _unanswered(answer):
+            return _or_raise(answer)
+        attempt(on_the_store)
+        return _or_raise(said.get())
+    attempt(on_the_store)
+    first = said.get()
+    return _or_raise(said.get() if _unanswered(first) else first)
+
+
+def _unanswered(answer: Any) -> bool:
+    return isinstance(answer, Unavailable) and is_down(answer)
+
+
+def _or_raise(answer: Any) -> Any:
+    if isinstance(answer, Exception):
+        raise answer
+    return answer
 
 
 def _move(target: Target, order: dict[str, Any], patience: float = PATIENCE) -> dict[str, Any]:
     def on_the_store(node: Node) -> Any:
         import msgspec
 
-        from keersluis.web.api_gates import GateRequest, gate_orders, outcome
+        from keersluis.web.gate_requests import GateRequest, gate_orders, outcome
 
         orders = gate_orders(msgspec.convert(order, GateRequest), node.clock.now())
         return outcome(orders, node.order_gate(orders))
@@ -233,7 +264,7 @@ def undo(
         import msgspec
 
         from keersluis import moves
-        from keersluis.web.api_gates import UndoRequest, undo_orders
+        from keersluis.web.gate_requests import UndoRequest, undo_orders
 
         return {"moved": moves.undo(node, undo_orders(msgspec.convert(order, UndoRequest), node.clock.now()))}
 

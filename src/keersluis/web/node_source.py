@@ -12,7 +12,7 @@ from keersluis.chain import Chain
 from keersluis.errors import Forbidden
 from keersluis.service import Node
 from keersluis.web import inside
-from keersluis.web.api_gates import GateRequest, gate_orders
+from keersluis.web.gate_requests import GateRequest, gate_orders
 from keersluis.web.history import Samples
 from keersluis.web.scene import Status
 
