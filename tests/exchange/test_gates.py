@@ -294,3 +294,28 @@ def test_undo_is_an_order_with_a_name_and_a_reason(pair: Pair) -> None:
         (order,) = gatekeeper.orders_in_force(tx, START)
     assert (order.state, order.rate, order.undoes) == ("metered", 3.0, 2)
     assert told_of(pair, "gate.moved")[-1]["why"] == "a false alarm"
+
+
+@pytest.mark.parametrize("side", ["source", "register"])
+def test_a_promise_that_a_closed_gate_held_back_is_said_with_the_next_offer(pair: Pair, side: str) -> None:
+    """Between two heartbeats nothing is promised, but for what is owed."""
+    pair.pump()
+    before = pair.register.watermark()
+    who, direction = (pair.source, "out") if side == "source" else (pair.register, "in")
+
+    def order(state: str) -> None:
+        given = GateOrder(pair.source.clock.now(), "*", direction, "*", state, "crisis team", "test")  # type: ignore[arg-type]
+        who.store.write(lambda tx: gatekeeper.move(tx, who.ctx, given))
+
+    order("closed")
+    pair.go_on(DAY)
+    pair.pump()
+    pair.pump(heartbeat=False)
+    assert pair.register.watermark() == before
+    order("open")
+    pair.go_on(SECOND)
+    pair.pump(heartbeat=False)
+    assert pair.register.watermark() >= before + DAY
+    pair.go_on(DAY)
+    pair.pump(heartbeat=False)
+    assert pair.register.watermark() < before + 2 * DAY, "it was owed once"
