@@ -34,10 +34,10 @@ def topic(scene: Scene, organisation: str) -> Topic:
 def _tables(scene: Scene, organisation: str, answer: Any) -> list[Table]:
     _, found = scene._, []
     if answer["out"]:
-        heads = (_("Number"), _("For"), _("Holds"), _("Made"), _("State"), _("Fetch"))
+        heads = (_("Nr."), _("For"), _("Holds"), _("Made"), _("State"), _("Fetch"))
         found.append(Table(_("Made here"), heads, [_out(scene, organisation, each) for each in answer["out"]]))
     if answer["in"]:
-        heads_in = (_("Number"), _("Of"), _("Holds"), _("Came"), _("State"))
+        heads_in = (_("Nr."), _("Of"), _("Holds"), _("Came"), _("State"))
         found.append(Table(_("Brought here"), heads_in, [_in(scene, each) for each in answer["in"]]))
     return found
 

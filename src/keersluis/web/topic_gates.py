@@ -39,7 +39,7 @@ def links(scene: Scene) -> list[tuple[str, str]]:
 
 def _tables(scene: Scene, given: Sequence[Any]) -> list[Table]:
     _ = scene._
-    heads = (_("Number"), _("Order"), _("What"), _("By"), _("Why"), _("Given"), _("From"), _("Now"))
+    heads = (_("Nr."), _("Order"), _("What"), _("By"), _("Why"), _("Given"), _("From"), _("Now"))
     rows = [_row(scene, each) for each in reversed(given[-SHOWN:])]
     return [Table(_("The latest orders"), heads, rows)] if rows else []
 
