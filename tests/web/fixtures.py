@@ -268,7 +268,11 @@ def answers() -> dict[str, Any]:
     made |= {"holds": "events", "parts": 2, "sealed": True, "streams": []}
     lacks = {"state": "waiting", "missing": [2], "applied": 0, "refusal": None}
     wrong = {"state": "refused", "missing": [], "applied": 0, "refusal": {"code": "bundle.altered", "where": "part 2"}}
+    key = {"oin": "00000099000000001001", "organisation": "om", "key": "1f2e3d4c", "public": "", "state": "in force"}
+    key |= {"from": "1970-01-01T00:00:00Z", "until": None}
+    shown = {"subject": "OM 00000099000000001001", "until": "2026-07-17T00:00:00Z"}
     return {
+        "/v0/sleutels": {"keys": [key], "certificate": shown},
         "/v0/poorten?aantal=1000": {"orders": [order, later]},
         "/v0/bundels": {"out": [made | {"state": "made"}], "in": [made | lacks, made | wrong | {"n": 4}]},
         "/v0/inname/wachtend": {"groups": [waits], "items": [item], "mailbags": [bag]},

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from keersluis.web import topic_bundles, topic_gaps, topic_gates, topic_intake, topic_restore
+from keersluis.web import topic_bundles, topic_gaps, topic_gates, topic_intake, topic_keys, topic_restore
 from keersluis.web.actions import Action
 from keersluis.web.scene import Scene
 from keersluis.web.topics import Topic, own_kinds
@@ -18,7 +18,7 @@ def of(scene: Scene, organisation: str) -> list[Topic]:
         found.append(topic_gaps.topic(scene))
     if status["streams"]:
         found.append(topic_restore.topic(scene, organisation))
-    return found
+    return [*found, topic_keys.topic(scene)]
 
 
 def actions(scene: Scene, organisation: str) -> list[Action]:
