@@ -259,7 +259,7 @@ def answers() -> dict[str, Any]:
     """What the API answers to the page of an exchange, by address."""
     aged = {"oldest": "2025-08-02T08:00:00Z", "registered": "2025-08-03T09:00:00Z", "age_seconds": 1_383_600}
     waits = {"kind": "judgment.serious", "channel": "paper", "count": 1312, **aged}
-    bag = {"kind": "disposal", "id": "Post room, 3 August", "channel": "mailbox", "count": 40, **aged}
+    bag = {"kind": "disposal", "id": "post-room-3-august", "channel": "mailbox", "count": 40, **aged}
     item = {"kind": "judgment.serious", "id": "2025-081", "channel": "paper", **aged}
     order = {"number": 7, "at": "2025-07-17T04:10:00Z", "state": "closed", "peer": "*", "direction": "out", "kind": "*"}
     order |= {"who": "Crisismanager", "why": "Advies van het NCSC", "link": "*", "became": "in-force"}

@@ -154,3 +154,28 @@ def test_a_part_of_a_bundle_is_fetched_as_a_file() -> None:
         answer = post(web, "/uitwisseling/om/bundel-ophalen", number="3", part="2")
     assert answer.content == b"\x7fpart"
     assert answer.headers["content-disposition"] == 'attachment; filename="keersluis-3.part-2"'
+
+
+def test_what_the_api_really_says_is_what_the_page_shows(node_page: TestClient[Any]) -> None:
+    """Made-up answers prove nothing about the real ones: each topic with something in it, from a node's own API."""
+    own = "/uitwisseling/om"
+    waits = {"kind": "judgment.serious", "when": "2025-08-02T10:00", "channel": "paper"}
+    assert post(node_page, f"{own}/wacht-op-invoer", **waits, id="2025-081").status_code == 200
+    bag = {"kind": "disposal", "id": "post-room", "count": "40", "oldest": "2025-08-01T00:00", "channel": "mailbox"}
+    bagged = post(node_page, f"{own}/postzak", **bag)
+    assert bagged.status_code == 200, bagged.text
+    said = {"who": "crisis manager", "why": "test"}
+    scope = {"peer": "*", "direction": "uit", "kind": "*", "link": "wire"}
+    gate = {**scope, **said, "state": "metered", "rate": "5", "stap": "doe"}
+    assert post(node_page, f"{own}/poort-in-detail", **gate).status_code == 200
+    undone = post(node_page, f"{own}/poort-terug", **scope, **said, stap="doe")
+    assert undone.status_code == 200, undone.text
+    made = post(node_page, f"{own}/bundel-maken", peer="justid", plain="ja")
+    assert made.status_code == 200, made.text
+    fetched = post(node_page, f"{own}/bundel-ophalen", number="1", part="1")
+    assert (fetched.status_code, fetched.headers["content-type"]) == (200, "application/octet-stream")
+    turned = post(node_page, f"{own}/sleutel-wisselen", **said, stap="doe")
+    assert turned.status_code == 200, turned.text
+    page = node_page.get("/uitwisseling?taal=en").text
+    for shown in ("post-room", "Registered, per kind and place", "The latest orders", "Made here", "to come"):
+        assert shown in page, shown

@@ -120,7 +120,7 @@ def _mailbag(scene: Scene, organisation: str) -> Action:
         button=_("Register"),
         fields=[
             _kind(scene, organisation),
-            Field("id", _("Name of the mailbag"), hint=_("For example the day and the post room.")),
+            Field("id", _("Name of the mailbag"), hint=_("For example post-room-2025-08-03, without spaces.")),
             Field("count", _("About how many"), "number"),
             Field("oldest", _("The oldest act is possibly of"), "moment"),
             Field("channel", _("Where it lies"), "choice", options=channels(scene), value="mailbox"),
