@@ -116,7 +116,7 @@ def watch(node: Any, gallows: Gallows) -> None:
 
 
 def main() -> None:
-    """`launcher.py FOLDER <arguments of keersluis.node>`; the folder may hold `deadly` and `planted`."""
+    """`launcher.py FOLDER <arguments of keersluis.node>`; the folder may hold `deadly`, `planted` and `database`."""
     folder = Path(sys.argv[1])
     gallows = Gallows(folder)
     begin = Node.__init__
@@ -127,7 +127,8 @@ def main() -> None:
         watch(self, gallows)
 
     Node.__init__ = begun  # type: ignore[method-assign]
-    process.main(sys.argv[2:])
+    database = folder / "database"
+    process.main([*sys.argv[2:], *(("--database", database.read_text()) if database.exists() else ())])
 
 
 if __name__ == "__main__":

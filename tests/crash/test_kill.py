@@ -7,7 +7,7 @@ A round is drawn from its seed, and the seed stands in the test's name: `pytest 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -130,6 +130,22 @@ def test_P1_kill_9_between_two_steps_loses_doubles_and_disorders_nothing(rounds:
 @pytest.mark.parametrize("seed", range(SHORT, LONG), ids="seed-{}".format)
 def test_P1_a_hundred_rounds_of_kill_9(rounds: Rounds, seed: int) -> None:
     _round(rounds, seed)
+
+
+@pytest.mark.long
+@pytest.mark.postgres
+def test_P1_kill_9_on_postgresql(new_postgresql: Callable[[], str], tmp_path: Path) -> None:
+    """Once at every point but the torn ones: the server is not killed, and its log is its own."""
+    databases = {SOURCE: new_postgresql(), REGISTER: new_postgresql()}
+    nodes = TwoNodes(load_chain("nl-justice"), tmp_path / "run", databases)
+    nodes.start()
+    try:
+        played = Rounds(nodes)
+        for seed, point in enumerate(POINTS.values()):
+            if not point.torn:
+                _round(played, seed)
+    finally:
+        nodes.stop()
 
 
 def test_every_pair_of_steps_from_4_to_13_has_a_deadly_point() -> None:

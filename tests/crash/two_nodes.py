@@ -41,6 +41,8 @@ class TwoNodes(Nodes):
     def __init__(self, chain: Chain, home: Path, databases: dict[str, str] | None = None) -> None:
         super().__init__(chain, home, None, only=(SOURCE, REGISTER))
         self.urls = databases or {}
+        for key, url in self.urls.items():
+            (self.home / key / "database").write_text(url)
 
     def program(self, key: str) -> list[str]:
         return [sys.executable, str(HERE / "launcher.py"), str(self.home / key)]

@@ -13,7 +13,7 @@ from keersluis.decisions import endings, settle
 from keersluis.errors import KeersluisError
 from keersluis.exchange import _store, gatekeeper, inbox, outbox, overview, sender
 from keersluis.exchange.batches import Extension
-from keersluis.exchange.gates import OPEN
+from keersluis.exchange.gates import OPEN, GateOrder
 from keersluis.exchange.inbox import watermark_after
 from keersluis.merkle import Frontier
 from keersluis.register import answers, facts
@@ -101,10 +101,10 @@ def gate_checked_when_queued(patch: Patch) -> None:
                 queued[peer, kind.path] = not gatekeeper.closed_kinds(tx, peer, "out", [kind.path], ctx.clock.now())
         return accept(tx, ctx, *rest)
 
-    def remembered(tx: Any, peer: str, direction: Any, kind: str, now: int) -> Any:
+    def remembered(tx: Any, peer: str, direction: Any, kind: str, *rest: Any) -> Any:
         if direction == "out" and queued.get((peer, kind)):
             return gatekeeper.Allowed(1 << 60, 0.0)
-        return allowance(tx, peer, direction, kind, now)
+        return allowance(tx, peer, direction, kind, *rest)
 
     patch.setattr(outbox, "accept", noting)
     patch.setattr(sender.gatekeeper, "allowance", remembered)
@@ -168,7 +168,7 @@ def batch_is_applied_twice(patch: Patch) -> None:
         result = receive(tx, ctx, batch, handler, now, *rest)
         if before is not None and batch.events and batch.first <= before.size:
             checkpoint = Checkpoint.parse(note)
-            arrival = inbox._arrival(tx, ctx, batch, now)
+            arrival = inbox._arrival(tx, ctx, batch, now, "wire")
             extension = Extension(batch.first, [bytes(raw) for raw in batch.events], Frontier())
             stream = dict(arrival.stream._mapping) | {"entered_through": 0}
             renewed = inbox._Arrival(
@@ -290,3 +290,27 @@ def the_clock_moves_the_watermark(patch: Patch) -> None:
         return pump(node, **how)
 
     patch.setattr(service.Node, "pump", hopeful)
+
+
+def bundles_pass_a_closed_gate(patch: Patch) -> None:
+    """The gate is asked on the wire alone: what is carried goes in and out whatever was ordered."""
+    admit, allowance = gatekeeper.admit, gatekeeper.allowance
+
+    def admitted(*gate: Any) -> Any:
+        return None if "bundle" in gate else admit(*gate)
+
+    def allowed(*gate: Any) -> Any:
+        return gatekeeper.Allowed(1 << 60, 0.0) if "bundle" in gate else allowance(*gate)
+
+    patch.setattr(gatekeeper, "admit", admitted)
+    patch.setattr(gatekeeper, "allowance", allowed)
+
+
+def an_order_for_every_link_speaks_of_the_wire(patch: Patch) -> None:
+    """Who closes everything has closed the wire; letters and bundles go on."""
+    covers = GateOrder.covers
+
+    def wire_alone(order: Any, peer: str, direction: Any, kind: str, link: str = "wire") -> bool:
+        return covers(order, peer, direction, kind, link) and (order.link == link or link == "wire")
+
+    patch.setattr(GateOrder, "covers", wire_alone)

@@ -35,6 +35,8 @@ BREAKS: dict[Plant, tuple[str, int]] = {
     planted.gate_not_checked_again: ("P4", 3),
     planted.receiver_does_not_check_its_gate: ("P4", 0),
     planted.gate_orders_are_lost_in_a_crash: ("P4", 0),
+    planted.bundles_pass_a_closed_gate: ("P4", 16),
+    planted.an_order_for_every_link_speaks_of_the_wire: ("P4", 5),
     planted.a_silent_stream_flows: ("P7", 1),
     planted.the_clock_moves_the_watermark: ("P7", 0),
 }

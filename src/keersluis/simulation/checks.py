@@ -75,15 +75,15 @@ def _check_effects(watch: Watch, tx: Connection) -> None:
         if position != len(ids):
             watch.violated("P1", f"{origin} event {position} is stored as number {len(ids)}")
     for origin in sorted({*effects, *stored}):
-        if effects.get(origin, []) != stored.get(origin, []):
+        if [each for _, each in sorted(effects.get(origin, {}).items())] != stored.get(origin, []):
             watch.violated("P1", f"what took effect of {origin} is not what is stored of it")
     for act in watch.world.acts:
         _check_act(watch, act, effects)
 
 
-def _check_act(watch: Watch, act: Act, effects: dict[str, list[str]]) -> None:
+def _check_act(watch: Watch, act: Act, effects: dict[str, dict[int, str]]) -> None:
     origin = stream_origin(watch.chain.organisations[act.organisation].oin, act.kind)
-    places = [n for n, each in enumerate(effects.get(origin, ()), 1) if each == act.id]
+    places = [n for n, each in effects.get(origin, {}).items() if each == act.id]
     if act.id not in watch.accepted:
         watch.violated("P1", f"{act.id} could not be entered, however often it was tried")
     elif not places:

@@ -7,7 +7,7 @@ message of a link that carries thirty never happens.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from random import Random
 
 from keersluis.simulation.world import END, HOURS, START, Act, World
@@ -33,10 +33,19 @@ FAULTS: Mapping[str, str] = {
     "lost-at-entry": "an act is counted by the system of record and does not reach the node for hours",
     "published-twice": "an event is published again, alone or among others",
     "key-reused": "other content is published under a known key",
+    "bundle": "a bundle is carried to the register: late, twice, out of order with the wire, or never",
+    "bundle-damaged": "a bundle arrives with bytes changed or cut off",
+    "emergency-route": "a decision is covered by an emergency route, for some purposes and some time",
 }
 
 _OFTEN = {"clock-skew": 0.75, "gate-mid-batch": 0.5, "slow": 0.6}
 """Faults that many seeds have: clocks are never quite right, and what is subtle needs many tries."""
+
+CARRIED = ("bundle", "bundle-damaged")
+"""Faults of what is carried by hand."""
+
+_APART = (*CARRIED, "emergency-route")
+"""Drawn apart: a seed keeps the rest of its plan when this list grows."""
 
 SPOILED = ("duplicate", "reorder", "delay", "slow", "drop", "corrupt", "lose")
 """Faults of single messages."""
@@ -110,6 +119,7 @@ class Order:
     kind: str
     state: str
     rate: float | None = None
+    link: str = "*"
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +169,19 @@ class Again:
     other: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Carried:
+    """A bundle of a source for the register: `made` at one true time and brought at none, one or two others. `variant`
+    chooses what is in it, all or one `kind`, and how it is damaged."""
+
+    fault: str
+    source: str
+    kind: str
+    made: Instant
+    brought: tuple[Instant, ...]
+    variant: int
+
+
 @dataclass(frozen=True)
 class Plan:
     """All that goes wrong in one run. `batch_events`: the most events in a batch, few so that many are needed."""
@@ -173,6 +196,7 @@ class Plan:
     silences: tuple[Silence, ...] = ()
     entries: Mapping[str, Entry] = field(default_factory=dict)
     again: tuple[Again, ...] = ()
+    carried: tuple[Carried, ...] = ()
     batch_events: int = 1000
 
 
@@ -184,9 +208,10 @@ def draw(seed: int, world: World) -> Plan:
     """The plan of a seed: a few faults, some or half of the list; what is subtle shows where little else goes wrong."""
     random = Random(f"{seed}/faults")
     part = random.choice((0.12, 0.3, 0.55))
-    chosen = {fault for fault in FAULTS if random.random() < max(part, _OFTEN.get(fault, 0.0))}
-    some = {fault: random.randrange(1, 4) if fault in chosen else 0 for fault in FAULTS}
-    return Plan(
+    drawn = [fault for fault in FAULTS if fault not in _APART]
+    chosen = {fault for fault in drawn if random.random() < max(part, _OFTEN.get(fault, 0.0))}
+    some = {fault: random.randrange(1, 4) if fault in chosen else 0 for fault in drawn}
+    plan = Plan(
         cuts=tuple(_cut(random) for _ in range(some["cut"])),
         crashes=tuple(_crash(random) for _ in range(some["crash"] * 3)),
         spoils=tuple(_spoil(random, fault) for fault in SPOILED for _ in range(some[fault] * 2)),
@@ -199,6 +224,45 @@ def draw(seed: int, world: World) -> Plan:
         again=tuple(_again(random, world, some)),
         batch_events=random.choice((1, 2, 4, 1000)),
     )
+    return _with_carried(Random(f"{seed}/carried"), plan)
+
+
+def _with_carried(random: Random, plan: Plan) -> Plan:
+    """In two seeds of five something is carried by hand, mostly while a link is cut or the wire is closed for it."""
+    if random.random() < 0.6:
+        return plan
+    carried, orders = [], []
+    for _ in range(random.randrange(1, 4)):
+        source = random.choice(SOURCES)
+        since, until = _dark(random, plan, source)
+        made = until - random.randrange(max(HOUR, (until - since) // 2))  # by then something waits
+        brought = [made + random.choice((0, 0, HOUR, random.randrange(20 * HOUR)))]
+        fault = random.choice(("bundle", *CARRIED))
+        if random.random() < 0.3:
+            brought.append(brought[0] + random.randrange(12 * HOUR))
+        elif random.random() < 0.15:
+            brought.clear()
+        kind = random.choice(_LEAVES[source])
+        carried.append(Carried(fault, source, kind, made, tuple(brought), random.randrange(1 << 16)))
+        if random.random() < 0.85:
+            orders += _link_orders(random, source, since, until)
+    return replace(plan, carried=tuple(carried), orders=(*plan.orders, *orders))
+
+
+def _dark(random: Random, plan: Plan, source: str) -> tuple[Instant, Instant]:
+    """A period in which the wire of a source is cut, or any other."""
+    cuts = [(cut.since, cut.until) for cut in plan.cuts if source in cut.between]
+    return random.choice(cuts) if cuts and random.random() < 0.7 else _between(random, 2, 30)
+
+
+def _link_orders(random: Random, source: str, since: Instant, until: Instant) -> list[Order]:
+    """The wire is closed and what is carried goes through; or the other way round; or nothing passes at all."""
+    link = random.choice(("wire", "wire", "wire", "wire", "bundle", "*"))
+    node, peer, direction = random.choice(((source, REGISTER, "out"), (REGISTER, source, "in")))
+    orders = [Order(node, since, peer, direction, random.choice(("*", source)), "closed", link=link)]
+    if random.random() < 0.5:
+        orders.append(Order(node, until + random.randrange(12 * HOUR), peer, direction, "*", "open", link=link))
+    return orders
 
 
 def _between(random: Random, least: int, most: int) -> tuple[Instant, Instant]:

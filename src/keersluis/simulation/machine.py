@@ -60,17 +60,19 @@ class ObservedNode(Node):
     """The product's node; what it applies and receipts is noted with the transaction in which it does so."""
 
     disk: Disk
+    by: Way = "wire"
 
     def take(self, batch: Batch, link: Way, tx: Connection) -> Receipt | Refused:
+        self.by = link
         result = super().take(batch, link, tx)
         if isinstance(result, Receipt):
-            self.disk.note(Receipted(kind_of(batch), entered_of(batch)))
+            self.disk.note(Receipted(kind_of(batch), entered_of(batch), link))
         return result
 
     def _apply(self, tx: Connection, events: Sequence[Received], now: Instant) -> None:
         super()._apply(tx, events, now)
         for each in events:
-            self.disk.note(Applied(each.origin, each.kind.path, each.position, each.envelope.id))
+            self.disk.note(Applied(each.origin, each.kind.path, each.position, each.envelope.id, self.by))
 
 
 class Machine:
@@ -121,7 +123,7 @@ class Machine:
             return
         who = "crisis team" if order.state != "open" else "link manager"
         gate: tuple[Any, Any, Any, Any] = (order.peer, order.direction, order.kind, order.state)
-        move = GateOrder(self.clock.now(), *gate, who, "simulated", order.rate)
+        move = GateOrder(self.clock.now(), *gate, who, "simulated", order.rate, link=order.link)
         self.node.order_gate([move])
         self.watch.moved(order, self.time.now)
 

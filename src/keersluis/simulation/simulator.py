@@ -21,6 +21,7 @@ from keersluis.exchange import overview
 from keersluis.exchange.outbox import Accepted
 from keersluis.service import Node, Pumped
 from keersluis.simulation import checks, faults, world
+from keersluis.simulation.couriers import Couriers
 from keersluis.simulation.faults import DECIDERS, EVERYBODY, REGISTER, SOURCES, Again, Order, Plan, Skew
 from keersluis.simulation.machine import Crash, Job, Machine, T, Time
 from keersluis.simulation.network import Line, Network
@@ -101,6 +102,7 @@ class Run:
         self.asks: list[Ask] = list(drawn.asks)
         self.orders: list[Order] = sorted(plan.orders, key=lambda order: order.at)
         self.skews: list[Skew] = sorted(plan.skews, key=lambda skew: skew.at)
+        self.couriers = Couriers(self, seed, plan.carried)
 
     def play(self, truth: Truth) -> checks.Found:
         """From the beginning until long after the end; what is stored then."""
@@ -127,7 +129,7 @@ class Run:
         for machine in self.machines.values():
             if machine.node is None and machine.back <= self.time.now:
                 machine.start()
-                self._note(machine.key, "started")
+                self.note(machine.key, "started")
         self._set_clocks()
         jobs = list(self._jobs())
         if self.network.healthy or self.calm:
@@ -135,9 +137,11 @@ class Run:
         else:
             self.random.shuffle(jobs)
         jobs += [(9, partial(office.feed, last=True)) for office in self.offices.values()]
-        for _stage, job in jobs:
+        self.couriers.hour(len(jobs))
+        for number, (_stage, job) in enumerate(jobs):
             self.time.go_on(self.random.randrange(SECOND, 40 * SECOND))
             job()
+            self.couriers.slot(number)
 
     def _jobs(self) -> Iterator[tuple[int, Callable[[], None]]]:
         """What is to be done in this hour, each with its place in a quiet hour."""
@@ -203,11 +207,11 @@ class Run:
         except Crash as crash:
             if machine.node is node:  # else it fell already, while its message was under way
                 machine.fell(crash)
-            self._note(key, what, "crash", crash.node)
+            self.note(key, what, "crash", crash.node)
         except Exception as error:  # noqa: BLE001, what was not foreseen is a finding, whatever it is
             if not isinstance(error, (Unavailable, *expected)):
                 self.watch.surprised(f"{key} could not {what}", error)
-            self._note(key, what, error.code if isinstance(error, KeersluisError) else type(error).__name__)
+            self.note(key, what, error.code if isinstance(error, KeersluisError) else type(error).__name__)
         else:
             return result
         return None
@@ -223,13 +227,13 @@ class Run:
             self.orders.remove(order)
             if order in self.plan.orders:
                 self.watch.injected("gate-moved")
-            self._note(order.node, "gate", order.peer, order.direction, order.kind, order.state)
+            self.note(order.node, "gate", order.peer, order.direction, order.kind, order.state)
 
     def _send(self, key: str, *, heartbeat: bool) -> None:
         pumped = self.call(key, "send", lambda node: node.pump(heartbeat=heartbeat))
         if isinstance(pumped, Pumped):
             for peer, sent in pumped.sent.items():
-                self._note(key, "sent", peer, sent.events, sent.batches, sorted(sent.refused.items()))
+                self.note(key, "sent", peer, sent.events, sent.batches, sorted(sent.refused.items()))
 
     def _ask(self, decider: str, now: Instant) -> None:
         """Decide on all that is due; what fails is asked again an hour later."""
@@ -242,8 +246,10 @@ class Run:
         taken = self.call(decider, "decide", lambda node: node.decide(requests), KeersluisError)
         if taken is not None:
             self.watch.decided(decider, self.time.now)
+            for ask, each in zip(due, taken, strict=True):
+                self.watch.covered(ask, each["covered"], self.time.now)
             self.asks = [ask for ask in self.asks if ask not in due]
-            self._note(decider, "decided", [(each["id"], each["state"], each["level"]) for each in taken])
+            self.note(decider, "decided", [(each["id"], each["state"], each["level"]) for each in taken])
 
     def _look(self) -> None:
         """What each node that is up says of the streams that it receives."""
@@ -251,9 +257,10 @@ class Run:
             rows = self.call(key, "show its state", _streams)
             if rows is not None:
                 self.watch.looks(key, rows, self.time.now)
-                self._note(key, "says", [(row["kind"], row["complete_through"], row["state"]) for row in rows])
+                self.note(key, "says", [(row["kind"], row["complete_through"], row["state"]) for row in rows])
 
-    def _note(self, key: str, *what: object) -> None:
+    def note(self, key: str, *what: object) -> None:
+        """One line of the trace."""
         self.trace.append(f"{self.time.now} {key} {what}")
 
 
@@ -326,7 +333,7 @@ class Office:
         self.watch.acknowledged(act, told.kind, told.position)
         if act.id in self.run.plan.entries:
             self.watch.injected(self.run.plan.entries[act.id].fault)
-        self.run._note(self.key, "accepted", act.id, told.position, told.duplicate)
+        self.run.note(self.key, "accepted", act.id, told.position, told.duplicate)
 
     def _repeat(self, due: list[tuple[Again, Act]]) -> None:
         for again, act in due:

@@ -11,17 +11,20 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
-from keersluis.chain import Chain
+from keersluis.chain import Chain, Route
 from keersluis.errors import KeersluisError
 from keersluis.exchange.batches import Batch, Parcel, decode
 from keersluis.exchange.questions import QUESTIONS
 from keersluis.simulation.faults import REGISTER, Entry, Order
 from keersluis.simulation.truth import Due, could_change
-from keersluis.simulation.world import START, Act, World, text
+from keersluis.simulation.world import START, Act, Ask, World, text
 from keersluis.times import SECOND, Instant, parse_instant
 
 AT_ONCE = SECOND
 """P4: an order counts from one second after it was given."""
+
+PURPOSES: Mapping[str, str] = {"screening": "licence", "credit": "licence", "watch": "care"}
+"""For what each policy of the chain asks."""
 
 SILENT_AFTER = 2
 """P7: heartbeats without a word after which a stream may no longer be said to flow."""
@@ -41,6 +44,7 @@ class Applied(NamedTuple):
     kind: str
     position: int
     id: str
+    link: str = "wire"
 
 
 class Entered(NamedTuple):
@@ -57,6 +61,7 @@ class Receipted(NamedTuple):
 
     kind: str
     entered: Instant
+    link: str = "wire"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,12 +83,12 @@ class Gates:
 
     given: list[tuple[Instant, Order]] = field(default_factory=list)
 
-    def closed(self, node: str, peer: str, direction: str, kind: str, now: Instant) -> bool:
+    def closed(self, node: str, peer: str, direction: str, kind: str, now: Instant, link: str = "wire") -> bool:
         """Whether this gate was closed a second ago, and has not been opened since."""
         before = "open"
         since = []
         for at, order in self.given:
-            if not _covers(order, node, peer, direction, kind):
+            if order.link not in ("*", link) or not _covers(order, node, peer, direction, kind):
                 continue
             if at < now - AT_ONCE:
                 before = order.state
@@ -108,7 +113,7 @@ class Watch:
     faults: Counter[str] = field(default_factory=Counter)
     violations: list[Violation] = field(default_factory=list)
     gates: Gates = field(default_factory=Gates)
-    effects: dict[str, dict[str, list[str]]] = field(default_factory=dict)
+    effects: dict[str, dict[str, dict[int, str]]] = field(default_factory=dict)
     accepted: dict[str, Entered] = field(default_factory=dict)
     waiting: dict[str, Instant] = field(default_factory=dict)
     _promised: dict[str, Instant] = field(default_factory=dict)
@@ -192,9 +197,41 @@ class Watch:
         """A decider rests a decision on an answer that it has just been given."""
         self._crossed(decider, REGISTER, "in", "answer", now)
 
-    def _crossed(self, node: str, peer: str, direction: str, kind: str, now: Instant) -> None:
-        if self.gates.closed(node, peer, direction, kind, now):
-            self.violated("P4", f"{kind} crossed at {node} at {text(now)}, {direction} was closed for {peer}")
+    def carries(self, source: str, link: str, streams: Iterable[tuple[str, Instant]], now: Instant) -> None:
+        """P4 for what is made to be carried to the register; and what it promises, for each of its kinds."""
+        for kind, through in streams:
+            self._promised[kind] = max(through, self._promised.get(kind, 0))
+            self._crossed(source, REGISTER, "out", kind, now, link)
+
+    def brings(self, kinds: Iterable[str], now: Instant) -> None:
+        """Something of these streams was carried to the register, whatever becomes of it."""
+        for kind in kinds:
+            self._touched[REGISTER, kind] = now
+
+    def covered(self, ask: Ask, kinds: Iterable[str], now: Instant) -> None:
+        """P2: a decision may go out on emergency routes alone, where one is permitted and brought all that it has."""
+        for kind in kinds:
+            self.injected("emergency-route")
+            routes = [route for route in self.chain.routes.values() if kind == route.covers]
+            if not any(self._permits(route, ask, now) for route in routes):
+                self.violated("P2", f"{kind} is called covered for {ask.id}, and no route is permitted for it")
+            if not any(self._complete(route.kind, ask.moment, now) for route in routes):
+                self.violated("P2", f"{kind} is called covered for {ask.id}, and the route has not brought all")
+
+    def _permits(self, route: Route, ask: Ask, now: Instant) -> bool:
+        slack = self.chain.skew
+        in_time = route.start - slack <= now and (route.until is None or now <= route.until + slack)
+        return in_time and (not route.purposes or PURPOSES[ask.policy] in route.purposes)
+
+    def _complete(self, kind: str, moment: Instant, now: Instant) -> bool:
+        here = self._here.get(REGISTER, set())
+        of_kind = (act for act in self.world.acts if act.kind == kind and act.when.end <= moment)
+        return all(act.id in here or not self.kept(act, now) for act in of_kind)
+
+    def _crossed(self, node: str, peer: str, direction: str, kind: str, now: Instant, link: str = "wire") -> None:
+        if self.gates.closed(node, peer, direction, kind, now, link):
+            how = "" if link == "wire" else f" by {link}"
+            self.violated("P4", f"{kind} crossed{how} at {node} at {text(now)}, {direction} was closed for {peer}")
 
     # -- what takes effect ---------------------------------------------------------------------------------------
 
@@ -209,15 +246,16 @@ class Watch:
             if node == REGISTER:
                 self._news[each.kind] = None
             source = self.chain.kinds[each.kind].source
-            self._crossed(node, source, "in", each.kind, self.now())
+            self._crossed(node, source, "in", each.kind, self.now(), each.link)
 
     def _applied(self, node: str, event: Applied) -> None:
-        """P1: the positions of a stream take effect one after another, each once."""
-        done = self.effects.setdefault(node, {}).setdefault(event.origin, [])
-        if event.position != len(done) + 1:
-            how = "again" if event.position <= len(done) else "too early"
+        """P1: each event of a stream takes effect once, whichever way it came; one after another, but for letters."""
+        done = self.effects.setdefault(node, {}).setdefault(event.origin, {})
+        early = event.link != "paper" and any(n not in done for n in range(1, event.position))
+        if event.position in done or early:
+            how = "again" if event.position in done else "too early"
             self.violated("P1", f"{event.origin} event {event.position} ({event.id}) took effect at {node} {how}")
-        done.append(event.id)
+        done[event.position] = event.id
         self._here.setdefault(node, set()).add(event.id)
 
     def news_of_streams(self) -> list[str]:

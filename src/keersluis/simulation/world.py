@@ -8,7 +8,7 @@ plan of faults says otherwise.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
@@ -18,7 +18,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from keersluis.chain import Chain, Kind, load_chain
+from keersluis.chain import Chain, Kind, Route, load_chain
 from keersluis.times import DAY, HOUR, MINUTE, SECOND, Instant, When
 
 FOLDER = Path(__file__).parent / "small-chain"
@@ -140,7 +140,36 @@ def draw(seed: int) -> World:
     chain, random = small_chain(), Random(f"{seed}/world")
     acts = _acts(chain, random)
     asks = [*_asks(random, acts, chain), *_close_asks(random, acts)]
+    apart = Random(f"{seed}/routes")
+    chain = replace(chain, routes=_routes(apart))
+    asks += _covered_asks(apart) if chain.routes else ()
     return World(chain, tuple(acts), tuple(sorted(asks, key=lambda ask: (ask.at, ask.id))))
+
+
+_ROUTES = (("bank.payment", "bank.debt"), ("police.report", "court.conviction"), ("police.report", "court.reversal"))
+
+
+def _routes(random: Random) -> dict[str, Route]:
+    """In two seeds of five emergency routes, drawn apart from the rest; for whom and how long differs."""
+    words = {"nl": "Voor de simulator", "en": "For the simulator"}
+    routes = {}
+    for kind, covers in _ROUTES if random.random() < 0.4 else ():
+        start = START + random.randrange(-DAY, 10 * HOUR)
+        until = random.choice((None, start + random.randrange(6 * HOUR, 2 * DAY)))
+        purposes = random.choice((("licence",), ("licence", "care"), ("care",), ()))
+        key = covers.replace(".", "-")
+        routes[key] = Route(key, kind, covers, words, words, start, until, purposes)
+    return routes
+
+
+def _covered_asks(random: Random) -> list[Ask]:
+    """Decisions for moments that a route has mostly come to, and the kind that it covers has not."""
+    asks = []
+    for n in range(4):
+        at = START + random.randrange(10 * HOUR, HOURS * HOUR)
+        moment, subject = at - random.randrange(4 * HOUR, 9 * HOUR), random.choice(SUBJECTS)
+        asks.append(Ask(f"licensing-covered-{n}", "licensing", "credit", subject, moment, at))
+    return asks
 
 
 def event(act: Act, chain: Chain, **other: Any) -> bytes:
