@@ -28,7 +28,7 @@ _PURE = {
     "": "errors times merkle watermarks keystatements fields",
     "timeline": "model findings lines heads audit texts texts_bundles texts_completeness texts_isolation verdicts",
     "exchange": "envelope gates batches bundles epochs lags quota drain pace growth",
-    "register": "proofs facts intake answers ends lookups",
+    "register": "proofs facts intake answers ends lookups reservations",
     "decisions": "model policies settle reasons derivations evidence",
     "adaptors": "mapping",
     "simulation": "acts drawing population feed",

@@ -29,7 +29,7 @@ from keersluis.exchange.unpacking import MIGRATIONS as BUNDLES
 from keersluis.identity import KeyRing, KeysAt, generate_key, key_path, load_key
 from keersluis.keysuccession import Succession
 from keersluis.register import desk as register
-from keersluis.register import intake
+from keersluis.register import doubts, intake
 from keersluis.register.answers import Answer, Question
 from keersluis.sealing import NO_SEALS, RECIPIENTS_FILE, Seals, make_identity, read_recipients, write_recipients
 from keersluis.signing import Signer
@@ -322,6 +322,7 @@ MIGRATIONS = [
     register.MIGRATIONS,
     decisions.MIGRATIONS,
     succession.MIGRATIONS,
+    doubts.MIGRATIONS,
 ]
 
 

@@ -14,7 +14,7 @@ from keersluis.context import Context
 from keersluis.exchange import outbox
 from keersluis.exchange.envelope import Envelope, Received
 from keersluis.identity import KeyRing
-from keersluis.register import desk
+from keersluis.register import desk, doubts
 from keersluis.register.answers import Answer, Question
 from keersluis.register.desk import Applied
 from keersluis.signing import Signer
@@ -123,7 +123,7 @@ def open_desk(url: str = "sqlite://", chain: Chain = CHAIN, at: Instant = START 
         sent.append(Sent(kind, event_id, occurred, data))
 
     ctx = Context(chain, me, Signer.from_seed(me.oin, bytes(32)), KeyRing(), clock, publish, b"s" * 32)
-    store = open_store(url, [log.MIGRATIONS, outbox.MIGRATIONS, desk.MIGRATIONS], inline=True)
+    store = open_store(url, [log.MIGRATIONS, outbox.MIGRATIONS, desk.MIGRATIONS, doubts.MIGRATIONS], inline=True)
     return Desk(store, clock, ctx, sent)
 
 

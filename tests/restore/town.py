@@ -10,12 +10,13 @@ from typing import Any
 
 import msgspec
 
-from keersluis import restoring
+from keersluis import reserving, restoring
 from keersluis.chain import Chain, load_chain
 from keersluis.errors import Unavailable
 from keersluis.exchange import _store, inbox, outbox
 from keersluis.exchange.epochs import GIVE_BACK, STANDS
 from keersluis.exchange.questions import QUESTIONS
+from keersluis.exchange.reaffirmation import REAFFIRM
 from keersluis.exchange.sender import BATCHES, Sent
 from keersluis.register import desk as register
 from keersluis.service import Node, make_home, open_node
@@ -47,6 +48,9 @@ class Town:
             QUESTIONS: node.answer,
             STANDS: lambda message: restoring.tell(node, message),
             GIVE_BACK: lambda message: restoring.give_back(node, message),
+            REAFFIRM: lambda message: msgspec.json.encode(
+                reserving.reaffirmed(node, msgspec.json.decode(message, type=reserving.Statement).verklaring)
+            ),
         }
         return self.spoil(peer, path, answers[path](body))
 

@@ -32,6 +32,7 @@ COMMANDS = {
     "decide": "Take decisions on answers of the register.",
     "revisit": "Decisions that came out different, worst first.",
     "recover": "Get a node's past back after an old backup was put back.",
+    "reserve": "Doubt what a source recorded, until it stands by it.",
     "timeline": "Verify and read the signed log, offline.",
     "replay": "Send a real event log through a chain with a cut, and compare.",
     "simulate": "Run seeded faults against the promises.",

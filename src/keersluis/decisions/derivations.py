@@ -29,7 +29,7 @@ from keersluis.decisions.settle import (
     missing_of,
     permitted,
 )
-from keersluis.register.answers import Answer
+from keersluis.register.answers import RESERVED, Answer
 from keersluis.times import Instant, parse_instant
 
 Watermarks = dict[str, Instant]
@@ -187,7 +187,7 @@ def read_outcome(basis: Basis) -> Derived:
 def issued_on(basis: Basis) -> Watermarks:
     """The watermarks of the kinds that were missing when the decision went out on this basis."""
     marks = read_inputs(basis).watermarks
-    return {path: marks.get(path, 0) for path in read_outcome(basis).missing}
+    return {path: marks.get(path, 0) for path in read_outcome(basis).missing if path != RESERVED}
 
 
 def still_covered(
@@ -261,7 +261,7 @@ def replay(
 
 def _seen(inputs: Inputs, chain: Chain) -> Evidence:
     seen = evidence(decode_answer(inputs.answer), chain)
-    return Evidence(seen.facts, inputs.watermarks, seen.alternatives)
+    return Evidence(seen.facts, inputs.watermarks, seen.alternatives, seen.reserved)
 
 
 def _final_differences(

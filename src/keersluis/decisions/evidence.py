@@ -45,11 +45,12 @@ class Alternative:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """`marks` hold the needed kinds and those of the alternatives."""
+    """`marks` hold the needed kinds and those of the alternatives; `reserved`: some of it is in doubt."""
 
     facts: tuple[Known, ...]
     marks: Marks
     alternatives: tuple[Alternative, ...]
+    reserved: bool = False
 
 
 class Late(msgspec.Struct, frozen=True):
@@ -130,6 +131,7 @@ def evidence(answer: Answer, chain: Chain, heard: Mapping[str, Heard] | None = N
         facts=tuple(known(fact, tz) for fact in answer.facts),
         marks=_newest(given, parse_instant(answer.answered_at), heard or {}),
         alternatives=_alternatives(answer.alternatives, chain),
+        reserved=bool(answer.reservations),
     )
 
 

@@ -10,6 +10,7 @@ from babel.dates import format_datetime
 
 from keersluis.chain import WEIGHTS, Chain, Kind
 from keersluis.decisions.evidence import Late, when
+from keersluis.register.answers import RESERVED
 from keersluis.sections import Words
 from keersluis.times import Instant, local
 from keersluis.watermarks import NOTHING_PROMISED
@@ -76,6 +77,8 @@ def waiting_sentence(missing: Mapping[str, Instant], moment: Instant, chain: Cha
         return ""
     _ = translator(language)
     waits = [_waiting(path, at, chain, _) for path, at in _least_by_source(missing, chain)]
+    if RESERVED in missing:
+        waits.append(_("there is a reservation on what it rests on"))
     return _("for {moment}: {waits}", moment=_.moment(moment, chain.timezone), waits=_.join(waits))
 
 
@@ -90,6 +93,8 @@ def _waiting(path: str, at: Instant, chain: Chain, _: Translator) -> str:
 def _least_by_source(missing: Mapping[str, Instant], chain: Chain) -> list[tuple[str, Instant]]:
     least: dict[str, tuple[str, Instant]] = {}
     for path, at in missing.items():
+        if path == RESERVED:
+            continue
         source = chain.kinds[path].source
         if source not in least or at < least[source][1]:
             least[source] = (path, at)

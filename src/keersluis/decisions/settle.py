@@ -15,6 +15,7 @@ from typing import NamedTuple, TypeAlias
 from keersluis.chain import WEIGHTS, Chain, Route
 from keersluis.decisions.evidence import Alternative, Evidence, Marks, stand_ins, through
 from keersluis.decisions.policies import Policy, PolicyVersion, outcome, waits_for
+from keersluis.register.answers import RESERVED
 from keersluis.times import Instant
 from keersluis.watermarks import settles_up_to
 
@@ -97,7 +98,9 @@ _settles = lru_cache(maxsize=65536)(settles_up_to)
 
 
 def settled_through(chain: Chain, kind: str, watermark: Instant) -> Instant:
-    """The greatest moment that a watermark of `kind` settles."""
+    """The greatest moment that a watermark of `kind` settles. Doubt about facts is ended by no watermark."""
+    if kind == RESERVED:
+        return -FOREVER
     return _settles(watermark, chain.skew, chain.kinds[kind].resolution, chain.timezone)
 
 
@@ -106,6 +109,8 @@ def derive(version: PolicyVersion, moment: Instant, seen: Evidence, chain: Chain
     regular = outcome(version, seen.facts, moment)
     waits = waits_for(version, regular.level)
     missing = missing_of(waits, seen.marks, moment, chain)
+    if seen.reserved:
+        missing = (*missing, RESERVED)
     if not missing or not seen.alternatives:
         return Derivation(regular.level, regular.level, regular.found, regular.rules, waits, missing, ())
     routes = [each for each in seen.alternatives if each.covers in missing]

@@ -18,11 +18,15 @@ from keersluis.errors import Incorrect
 from keersluis.register.facts import Fact, in_force, recorded
 from keersluis.register.intake import SUBJECT
 from keersluis.register.proofs import NO_LINKS, Links, Proof, link
+from keersluis.register.reservations import StatedReservation
 from keersluis.times import Instant, format_instant, format_when, parse_instant
 from keersluis.watermarks import NOTHING_PROMISED, settles_up_to
 
 Watermarks = Mapping[str, Instant]
 """Kind path -> complete_through of its stream; a kind that is absent never promised anything."""
+
+RESERVED = "reservation"
+"""What an answer waits for, beside kinds, when it rests on a fact in doubt: no watermark ends that."""
 
 _ID = re.compile(r"[!-~]{1,128}")
 _decode = msgspec.json.Decoder().decode
@@ -100,6 +104,7 @@ class Answer(msgspec.Struct, frozen=True, omit_defaults=True):
     alternatives: list[Alternative]
     valid_at: str | None = None
     known_at: str | None = None
+    reservations: list[StatedReservation] = []
 
 
 class Owed(NamedTuple):

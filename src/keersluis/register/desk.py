@@ -7,7 +7,7 @@ asker's stream is what makes a completeness event true (P2).
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection
@@ -16,14 +16,11 @@ from keersluis.chain import ANSWER_END, Kind
 from keersluis.context import Context
 from keersluis.errors import Conflict, Forbidden, Incorrect
 from keersluis.exchange.envelope import Received
-from keersluis.register import _schema, _store, ends, intake, routes
+from keersluis.register import _schema, _store, _store_reservations, ends, intake, routes
 from keersluis.register.answers import (
     Answer,
     Owed,
     Question,
-    Scope,
-    capped,
-    derive,
     emergency,
     faults,
     folded,
@@ -33,12 +30,13 @@ from keersluis.register.answers import (
     needed_leaves,
     needs_faults,
     permitted,
-    scope,
     settles,
 )
 from keersluis.register.ends import Breach, Due
 from keersluis.register.facts import Fact, by_subject, in_force
 from keersluis.register.lookups import Lookup, pseudonym, records
+from keersluis.register.reservations import touching
+from keersluis.register.views import View, counted, keep_doubts, open_view
 from keersluis.storage import Migrations
 from keersluis.timeline import log
 from keersluis.times import Instant, When, format_instant, parse_instant
@@ -57,54 +55,6 @@ class Applied:
     breaches: tuple[Breach, ...]
 
 
-@dataclass
-class _View:
-    """What one call sees of the chain and of the watermarks; what a set of needs comes down to is worked out once."""
-
-    tx: Connection
-    ctx: Context
-    now: Instant
-    watermarks: Mapping[str, Instant]
-    needs: dict[int, tuple[str, ...]]
-    closed: frozenset[str]
-    _scopes: dict[tuple[int, str], Scope] = field(default_factory=dict)
-    _settles: dict[int, Instant] = field(default_factory=dict)
-
-    def number(self, paths: tuple[str, ...], purpose: str) -> int:
-        """The number of the set of needs that these paths come down to."""
-        kinds = needed_leaves(self.ctx.chain, paths, purpose)
-        n = _store.need_set(self.tx, kinds)
-        self.needs[n] = kinds
-        return n
-
-    def scope(self, owed: Owed) -> Scope:
-        return self.scope_of(owed.needs, owed.purpose)
-
-    def scope_of(self, needs: int, purpose: str) -> Scope:
-        key = (needs, purpose)
-        if key not in self._scopes:
-            self._scopes[key] = scope(self.ctx.chain, self.needs[needs], purpose, self.now, self.closed)
-        return self._scopes[key]
-
-    def settles(self, needs: int) -> Instant:
-        if needs not in self._settles:
-            kinds = [self.ctx.chain.kinds[path] for path in self.needs[needs]]
-            self._settles[needs] = settles(self.ctx.chain, kinds, self.watermarks)
-        return self._settles[needs]
-
-    def answer(self, owed: Owed, facts: Sequence[Fact]) -> Answer:
-        return derive(
-            self.ctx.chain,
-            self.ctx.me.oin,
-            owed,
-            self.scope(owed),
-            facts,
-            self.watermarks,
-            at=owed.answered_at,
-            state="provisional" if owed.open else "settled",
-        )
-
-
 def apply(tx: Connection, ctx: Context, received: Sequence[Received], now: Instant) -> Applied:
     """Step 11: store the facts of a batch, and supplement every answer that they touch, open or settled.
 
@@ -119,7 +69,7 @@ def apply(tx: Connection, ctx: Context, received: Sequence[Received], now: Insta
     touched = _store.touched(tx, late, min(fact.when.start for fact in new))
     if not touched:
         return Applied(added, 0, ())
-    view = _view(tx, ctx, now)
+    view = open_view(tx, ctx, now)
     due = ends.due(touched, late, view.scope)
     _supplement(view, due)
     return Applied(added, len(due), tuple(ends.breach(each) for each in due if each.breach))
@@ -140,7 +90,7 @@ def watermarks_moved(tx: Connection, ctx: Context, watermarks: Mapping[str, Inst
     ended = any(through.get(kind) for through in told.values() for kind in closed)
     if not states or not (moved or ended or any(state.owed for state in states.values())):
         return 0
-    view = _view(tx, ctx, now)
+    view = open_view(tx, ctx, now)
     told = told or _store.all_told(tx)
     groups = _store.groups(tx)
     return sum(_complete(view, asker, groups[asker], states[asker], told.get(asker, {})) for asker in groups)
@@ -163,12 +113,13 @@ def answer(
     _check(ctx, asker, questions)
     looked = [(question.subject, question.purpose) for question in questions]
     _record(tx, ctx, ctx.chain.organisations[asker].oin, "register.answer", looked, now)
-    view = _view(tx, ctx, now, watermarks)
+    view = open_view(tx, ctx, now, watermarks)
     before = _store.known_answers(tx, asker, [question.id for question in questions])
     owed = _owed(view, asker, questions, {each.id: each for each in before if not each.anchor})
     facts = _store.facts_of(tx, (each.subject for each in owed))
     answers = [view.answer(each, facts.get(each.subject, ())) for each in owed]
     _store.put_answers(tx, owed)
+    keep_doubts(view, owed, facts)
     body = {"asker": asker, "answers": [each.id for each in owed]}
     log.append(tx, at=now, room="register", kind="answer.given", body=body)
     known = {(each.asker, each.id, each.anchor) for each in before}
@@ -202,9 +153,11 @@ def look_up(
     _record(tx, ctx, who, "register.look-up", [(subject, purpose)], now)
     shown = {kind.path for kind in kinds}
     facts = [fact for fact in _store.facts_of(tx, [subject]).get(subject, ()) if fact.kind in shown]
-    watermarks = _counted(tx, _store.watermarks(tx, known_at))
+    watermarks = counted(tx, _store.watermarks(tx, known_at))
     moment = valid_at if valid_at is not None else now if known_at is None else min(known_at, now)
     regular = [kind for kind in kinds if kind.path not in emergency(chain)] or kinds
+    doubts = touching(_store_reservations.in_force(tx), facts, shown, max(moment, now))
+    complete = settles(chain, regular, watermarks) >= moment and not doubts
     return Answer(
         id=f"lookup/{_store.last_lookup(tx)}",
         register=ctx.me.oin,
@@ -213,12 +166,13 @@ def look_up(
         subject=subject,
         moment=format_instant(moment),
         answered_at=format_instant(now),
-        state="settled" if settles(chain, regular, watermarks) >= moment else "provisional",
+        state="settled" if complete else "provisional",
         facts=folded(chain, kinds, facts, in_force(facts, valid_at=valid_at, known_at=known_at), known_at),
         watermarks=marks(chain, kinds, watermarks),
         alternatives=[],
         valid_at=None if valid_at is None else format_instant(valid_at),
         known_at=None if known_at is None else format_instant(known_at),
+        reservations=doubts,
     )
 
 
@@ -229,7 +183,8 @@ def reopen(tx: Connection, ctx: Context, kind: str, since: Instant, until: Insta
     now = ctx.clock.now() if now is None else now
     _store.declare_gap(tx, kind, since, until, now)
     reopened = _store.reopen(tx, kind, since)
-    view = _view(tx, ctx, now)
+    _store_reservations.shut(tx)
+    view = open_view(tx, ctx, now)
     for asker, groups in _store.groups(tx).items():
         if any(kind in view.needs[needs] for needs in groups):
             _tell(view, asker, list(groups), reopened=[_name(*key) for key in reopened.get(asker, ())])
@@ -273,15 +228,6 @@ def contents(
     return _store.contents(tx)
 
 
-def _counted(tx: Connection, watermarks: Mapping[str, Instant]) -> dict[str, Instant]:
-    return capped(watermarks, _store.open_gaps(tx))
-
-
-def _view(tx: Connection, ctx: Context, now: Instant, given: Mapping[str, Instant] | None = None) -> _View:
-    watermarks = _store.watermarks(tx) | dict(given or {})
-    return _View(tx, ctx, now, _counted(tx, watermarks), _store.all_need_sets(tx), routes.closed(tx, ctx, now))
-
-
 def _check(ctx: Context, asker: str, questions: Sequence[Question]) -> None:
     if f"{ANSWER_END}.{asker}" not in ctx.chain.kinds:
         raise Forbidden("register.not-a-decider", expected="an organisation of the chain that decides", got=asker)
@@ -312,7 +258,7 @@ def _record(tx: Connection, ctx: Context, who: str, name: str, looked: Sequence[
         log.append(tx, at=now, room="register", kind="lookup", body=body)
 
 
-def _owed(view: _View, asker: str, questions: Sequence[Question], before: Mapping[str, Owed]) -> list[Owed]:
+def _owed(view: View, asker: str, questions: Sequence[Question], before: Mapping[str, Owed]) -> list[Owed]:
     """The answers to give: settled where every needed stream is complete through the moment, else open."""
     numbers = {key: view.number(*key) for key in {(question.needs, question.purpose) for question in questions}}
     found = []
@@ -348,7 +294,7 @@ def _again(fresh: Owed, before: Owed) -> Owed:
     return fresh._replace(answered_at=max(fresh.answered_at, before.answered_at))
 
 
-def _supplement(view: _View, due: Sequence[Due], facts: Mapping[str, Sequence[Fact]] | None = None) -> None:
+def _supplement(view: View, due: Sequence[Due], facts: Mapping[str, Sequence[Fact]] | None = None) -> None:
     """Give answers again, and put them in the askers' streams."""
     if not due:
         return
@@ -363,12 +309,18 @@ def _supplement(view: _View, due: Sequence[Due], facts: Mapping[str, Sequence[Fa
         data = ends.supplement(each, anew, view.scope(owed), view.ctx.chain)
         streams.setdefault(owed.asker, []).append(data)
     _store.put_answers(view.tx, given)
+    keep_doubts(view, given, facts)
     for asker, events in streams.items():
         _send(view.tx, view.ctx, asker, events, view.now)
 
 
+def answer_again(view: View, owed: Sequence[Owed], facts: Mapping[str, Sequence[Fact]]) -> None:
+    """Give these answers again, open, though no late fact touched them: what they rest on came into doubt, or out."""
+    _supplement(view, [Due(each, (), False) for each in owed], facts)
+
+
 def _complete(
-    view: _View,
+    view: View,
     asker: str,
     groups: Mapping[int, Instant | None],
     state: _store.AskerState,
@@ -388,7 +340,7 @@ def _complete(
 
 
 def _tell(
-    view: _View, asker: str, groups: Sequence[int], *, settled: Sequence[str] = (), reopened: Sequence[str] = ()
+    view: View, asker: str, groups: Sequence[int], *, settled: Sequence[str] = (), reopened: Sequence[str] = ()
 ) -> None:
     """One completeness event (more where many answers end at once), and remember what it says."""
     news = _news(view, groups)
@@ -398,7 +350,7 @@ def _tell(
     _store.put_told(view.tx, asker, news)
 
 
-def _news(view: _View, groups: Sequence[int]) -> dict[str, Instant]:
+def _news(view: View, groups: Sequence[int]) -> dict[str, Instant]:
     """The watermarks that matter: of the kinds that are needed, and of those that may stand in for them for whatever
     purpose. A route whose gate was closed promises nothing any more, so that it covers nothing at the asker either."""
     chain = view.ctx.chain

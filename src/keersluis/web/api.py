@@ -23,6 +23,7 @@ from keersluis.web.api_gates import gate_handlers
 from keersluis.web.api_intake import intake_handlers
 from keersluis.web.api_keys import key_handlers
 from keersluis.web.api_recovery import recovery_handlers
+from keersluis.web.api_reservations import reservation_handlers
 from keersluis.web.binding import events_of
 from keersluis.web.bodies import HEADERS, read_as, said
 from keersluis.web.peers import peer_of
@@ -193,6 +194,7 @@ def api(node: Node) -> Router:
         *intake_handlers(node),
         *bundle_handlers(node),
         *recovery_handlers(node),
+        *reservation_handlers(node),
         *status_handlers(node),
     ]
     handlers += key_handlers(node)

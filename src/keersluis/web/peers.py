@@ -15,6 +15,7 @@ OPEN_TO_PEERS = frozenset(
         "/v0/uitwisseling/partijen",
         "/v0/uitwisseling/standen",
         "/v0/uitwisseling/teruggave",
+        "/v0/uitwisseling/herbevestigingen",
         "/v0/sleutels/verklaringen",
         "/v0/vragen",
     )
