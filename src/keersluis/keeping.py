@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from keersluis import reserving
 from keersluis.certificates import credentials_of, describe
 from keersluis.errors import Forbidden, Incorrect, KeersluisError, Unavailable
 from keersluis.exchange import keys
@@ -106,6 +107,7 @@ def revoke(node: Node, oin: str, name: str, at: Instant, who: str, why: str) -> 
     if oin != node.me.oin:
         node.ctx.keyring.change(lambda ring: ring.revoke(oin, key.public, at))
         node.store.write(lambda tx: keys.note(tx, "key.revoked", key, at, now, who, why))
+        reserving.on_revocation(node, oin, at, who, why)
         return None
     statement = revocation(node.ctx.signer.at(now), key.public, at)
     node.ctx.keyring.change(lambda ring: ring.apply_revocation(statement, now))
@@ -147,7 +149,10 @@ def take(node: Node, statement: str, by: str | None = None) -> bool:
     node.chain.organisation_by_oin(said.oin)
     now = node.clock.now()
     key = node.ctx.keyring.change(lambda ring: ring.apply(statement, now))
-    return node.store.write(lambda tx: keys.keep(tx, statement, key, now))
+    new = node.store.write(lambda tx: keys.keep(tx, statement, key, now))
+    if not said.rotates:  # also where it was known: the node may have stopped between the two
+        reserving.on_revocation(node, said.oin, said.at, said.oin, "its key was revoked as of then")
+    return new
 
 
 def tell(node: Node) -> int:

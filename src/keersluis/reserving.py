@@ -19,6 +19,7 @@ from keersluis.exchange import reaffirmation
 from keersluis.exchange.batches import own_word
 from keersluis.exchange.reaffirmation import REAFFIRM
 from keersluis.register import doubts
+from keersluis.register.answers import held
 from keersluis.service import Node
 from keersluis.times import Instant
 
@@ -40,6 +41,18 @@ def reserve(
     return node.store.write(
         lambda tx: doubts.reserve(tx, node.ctx, source, kinds, since, until, who, why, node.clock.now())
     )
+
+
+def on_revocation(node: Node, oin: str, at: Instant, who: str, why: str) -> dict[str, Any] | None:
+    """A key of `oin` was revoked as of `at`: at a register, all that came of that organisation since is put in doubt.
+
+    None where there is nothing to doubt: no register, or a key that ends now or later. Twice is as once.
+    """
+    source = node.chain.organisation_by_oin(oin).key
+    sends = any(kind.source == source and held(kind, node.me.key) for kind in node.chain.kinds.values())
+    if "register" not in node.me.roles or not sends or at >= node.clock.now():
+        return None
+    return reserve(node, source, [], at, None, who, why)
 
 
 def lift(node: Node, n: int, who: str, why: str) -> dict[str, Any]:

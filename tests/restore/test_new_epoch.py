@@ -135,8 +135,13 @@ def test_counts_cover_both_epochs(tmp_path: Path) -> None:
     town.publish(range(3))
     om.state_counts([(KIND, town.clock.now(), 3)])
     town.pump()
+    had = town.watermark("justid")
+    assert had > 0
     restoring.new_epoch(om, KIND, "operator", "move", even_so=True)
     town.publish([100])
+    om.state_counts([(KIND, town.clock.now(), 99)])
+    town.pump()
+    assert town.watermark("justid") == had, "the counts differ: the new epoch stands where the old one stood"
     town.clock.set(town.clock.now() + HOUR)
     om.state_counts([(KIND, town.clock.now(), 4)])
     town.pump(hours=2)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from keersluis import reserving
+from keersluis import keeping, reserving
 from keersluis.errors import Conflict, Forbidden, Incorrect, Unavailable, Untrusted
+from keersluis.exchange import inbox
 from keersluis.exchange.gates import GateOrder
 from keersluis.exchange.reaffirmation import Reaffirmation
 from keersluis.register.facts import Fact
@@ -90,6 +92,24 @@ def test_who_asks_while_it_stands_is_told_and_who_asks_of_others_is_not(town: To
     days_pass(town)
     assert "reservation" in town.nodes["justis"].decision("d-2")["missing"]
     assert town.nodes["justis"].decision("d-3")["state"] == "settled"
+
+
+def named_settled(town: Town) -> list[str]:
+    """The answers that the register told justis have ended, in order."""
+    with town.nodes["justis"].store.read() as tx:
+        ends = [msgspec.json.decode(event)["data"] for _origin, _n, event in inbox.stored(tx)]
+    return [name for end in ends for name in end.get("settled", ())]
+
+
+def test_the_register_calls_no_answer_settled_that_rests_on_doubt(town: Town) -> None:
+    since = settled(town)
+    reserve(town, since)
+    before = named_settled(town)
+    days_pass(town)
+    assert named_settled(town) == before
+    reserving.lift(town.nodes["justid"], 1, "security", "the logs show nothing")
+    days_pass(town, 2)
+    assert len(named_settled(town)) == len(before) + 1
 
 
 def test_lifting_settles_again(town: Town) -> None:
@@ -241,3 +261,32 @@ def test_both_clocks_count_and_what_is_reaffirmed_does_not(
         assert part.covers(fact) == left
     assert not touching([doubt], [fact], {"b"}, 0)
     assert not touching([doubt], [fact], {"a"}, -1)
+
+
+def test_a_key_that_is_revoked_as_of_the_past_puts_what_came_since_in_doubt(town: Town) -> None:
+    """The old key was stolen at A; om signs with a new one, says so, and stands by its stream with that."""
+    since = settled(town)
+    justid, om = town.nodes["justid"], town.nodes["om"]
+    new = Signer.from_seed(om.me.oin, b"n" * 32)
+    now = town.clock.now()
+    keeping.add(justid, om.me.oin, b64encode(new.public).decode(), now, "security", "met in person")
+    old = next(key for key in justid.ctx.keyring.entries() if key.oin == om.me.oin and key.public != new.public)
+    for _ in range(2):
+        keeping.revoke(justid, om.me.oin, b64encode(old.public).decode(), since, "security", "stolen")
+    (made,) = reserving.listed(justid)
+    assert (made["source"], made["facts"], made["who"]) == ("om", 1, "security")
+    assert answered(town).state == "provisional"
+    town.clock.set(town.clock.now() + HOUR)
+    said = Reaffirmation.parse(unverified_text(statement(town)))
+    with pytest.raises(Untrusted):
+        reserving.reaffirmed(justid, sign_note(said.text(), om.ctx.signer))
+    assert reserving.reaffirmed(justid, sign_note(said.text(), new))["ended"] == [1]
+
+
+def test_a_key_that_ends_now_puts_nothing_in_doubt(town: Town) -> None:
+    settled(town)
+    justid, om = town.nodes["justid"], town.nodes["om"]
+    old = next(key for key in justid.ctx.keyring.entries() if key.oin == om.me.oin)
+    later = town.clock.now() + HOUR
+    keeping.revoke(justid, om.me.oin, b64encode(old.public).decode(), later, "security", "retired")
+    assert reserving.listed(justid) == []
