@@ -18,7 +18,18 @@ from keersluis.chain import Chain, Kind, Organisation
 from keersluis.context import Context
 from keersluis.decisions import desk as decisions
 from keersluis.errors import Fault, Incorrect, KeersluisError, Untrusted
-from keersluis.exchange import gatekeeper, inbox, isolation, keys, lagging, outbox, questions, succession
+from keersluis.exchange import (
+    gaps,
+    gatekeeper,
+    inbox,
+    isolation,
+    keys,
+    lagging,
+    outbox,
+    questions,
+    succession,
+    tallying,
+)
 from keersluis.exchange import intake as entry
 from keersluis.exchange.batches import Batch, Outcome, Outcomes, Parcel, Receipt, decode, encode, own_word, owner_of
 from keersluis.exchange.envelope import Received
@@ -123,6 +134,7 @@ class Node:
         self._unsaid = False
         gatekeeper.note_effects(tx, self.clock.now())
         if "register" in self.me.roles:
+            self._missing(tx)
             register.watermarks_moved(tx, self.ctx, inbox.watermarks(tx), self.clock.now())
         return outbox.make_promises(tx, self.ctx, self.clock.now())
 
@@ -148,7 +160,16 @@ class Node:
     def take(self, batch: Batch, link: Way, tx: Connection) -> Receipt | inbox.Refused:
         """Steps 10-12 for one batch, in the writer, by whichever link it came."""
         self._unsaid = "register" in self.me.roles  # in the writer, as `prepare` is: no word falls between the two
-        return inbox.receive(tx, self.ctx, batch, self._apply, self.clock.now(), link)
+        result = inbox.receive(tx, self.ctx, batch, self._apply, self.clock.now(), link)
+        self._missing(tx)
+        return result
+
+    def _missing(self, tx: Connection) -> None:
+        """What sources said is missing from their streams, or is there after all, is told to the register."""
+        if "register" in self.me.roles:
+            now = self.clock.now()
+            reopen, fill = partial(register.reopen, tx, self.ctx), partial(register.fill, tx, self.ctx)
+            gaps.tell(tx, partial(reopen, now=now), partial(fill, now=now))
 
     def _apply(self, tx: Connection, events: Sequence[Received], now: Instant) -> None:
         """Step 11's handler: facts go to the register, ends of answers to the decisions that rest on them."""
@@ -319,6 +340,7 @@ MIGRATIONS = [
     lagging.MIGRATIONS,
     entry.MIGRATIONS,
     keys.MIGRATIONS,
+    tallying.MIGRATIONS,
     register.MIGRATIONS,
     decisions.MIGRATIONS,
     succession.MIGRATIONS,

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from keersluis.decisions import desk as decisions
-from keersluis.exchange import completeness_view, overview
+from keersluis.exchange import completeness_view, intake, overview
 from keersluis.register import desk as register
 from keersluis.service import Node
 from keersluis.timeline import Entry, log, texts
@@ -38,6 +38,8 @@ def of(node: Node) -> dict[str, Any]:
             "quarantine": overview.quarantine(tx),
             "breaches": overview.breaches(tx),
             "breach_summary": completeness_view.breach_summary(tx),
+            "gaps": {"own": completeness_view.own_gaps(tx), "heard": completeness_view.heard_gaps(tx)},
+            "intake": intake.listed(tx, now, most=20),
             "timeline": {"size": log.size(tx), "entries": _latest(node, tx)},
             **_rooms(node, tx),
         }

@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 from keersluis.chain import Chain, load_chain
 from keersluis.context import Context
 from keersluis.errors import KeersluisError
-from keersluis.exchange import inbox, intake, lagging, outbox, succession
+from keersluis.exchange import inbox, intake, lagging, outbox, succession, tallying
 from keersluis.exchange.batches import Outcome, Outcomes, Parcel, Receipt, decode, encode
 from keersluis.exchange.envelope import Received
 from keersluis.exchange.outbox import Accepted
@@ -130,6 +130,7 @@ def make_pair(*, url: str = "sqlite://", counted: bool = False) -> Pair:
 
 def _side(chain: Chain, key: str, signer: Signer, ring: KeyRing, clock: ManualClock, url: str) -> Side:
     rooms = [log.MIGRATIONS, outbox.MIGRATIONS, succession.MIGRATIONS, lagging.MIGRATIONS, intake.MIGRATIONS]
+    rooms.append(tallying.MIGRATIONS)
     store = open_store(url, rooms, inline=True)
     store.before_commit.append(lambda tx: log.seal(tx, signer, clock.now()))
     ctx = Context(chain, chain.organisations[key], signer, ring, clock, lambda *_: None, b"s" * 32)

@@ -8,15 +8,16 @@ from typing import Any
 
 import msgspec
 
-from keersluis import status
+from keersluis import reconciling, status
 from keersluis.chain import Chain
 from keersluis.exchange.questions import QUESTIONS
+from keersluis.exchange.reconciliation import Entry, Tally
 from keersluis.exchange.sender import BATCHES
 from keersluis.service import Node, make_home, open_node
 from keersluis.simulation.compare import Seen, look
 from keersluis.simulation.conductor import Player
 from keersluis.simulation.feed import Feed
-from keersluis.times import Instant, ManualClock, parse_instant
+from keersluis.times import Instant, ManualClock, format_instant, parse_instant
 from keersluis.web.api import CountsStatement
 from keersluis.web.api_intake import WaitingItem
 from keersluis.web.bodies import read_as
@@ -33,6 +34,9 @@ class LocalNodes:
 
     def send(self, key: str, path: str, body: bytes) -> bytes:
         return _ROUTES[path](self.nodes[key], body) or b"{}"
+
+    def get(self, key: str, path: str) -> bytes:
+        return _ROUTES[path](self.nodes[key], b"") or b"{}"
 
     def status(self, key: str) -> dict[str, Any]:
         return status.of(self.nodes[key])
@@ -60,11 +64,42 @@ def _counts(node: Node, body: bytes) -> None:
     node.state_counts([(c.soort, parse_instant(c.tot), c.aantal) for c in told])
 
 
+def _period(body: bytes) -> tuple[str, Instant, Instant]:
+    told = msgspec.json.decode(body)
+    return told["soort"], parse_instant(told["van"]), parse_instant(told["tot"])
+
+
+def _tally(node: Node, body: bytes) -> bytes:
+    found = reconciling.count_digest(node, *_period(body))
+    return msgspec.json.encode({"count": found.count, "digest": found.hex})
+
+
+def _list(node: Node, body: bytes) -> bytes:
+    found = reconciling.entries(node, *_period(body))
+    return msgspec.json.encode({"entries": [{"id": e.id, "occurred": format_instant(e.occurred)} for e in found]})
+
+
+def _declare(node: Node, body: bytes) -> None:
+    told = msgspec.json.decode(body)
+    missing = [Entry(each["id"], parse_instant(each["gebeurd"])) for each in told["ontbreekt"]]
+    reconciling.declare(node, *_period(body), missing, told["waarom"])
+
+
+def _fill(node: Node, body: bytes) -> None:
+    told = msgspec.json.decode(body)
+    reconciling.fill(node, *_period(body), Tally.read(told["aantal"], told["digest"]))
+
+
 _ROUTES: dict[str, Callable[[Node, bytes], bytes | None]] = {
     "/v0/gebeurtenissen": _publish,
     "/v0/poorten": _order,
     "/v0/inname/wachtend": _waiting,
     "/v0/tellingen": _counts,
+    "/v0/afstemmingen": lambda node, _body: msgspec.json.encode(reconciling.overview(node)),
+    "/v0/afstemmingen/_tel": _tally,
+    "/v0/afstemmingen/_lijst": _list,
+    "/v0/afstemmingen/gaten": _declare,
+    "/v0/afstemmingen/gaten/_vul": _fill,
     "/v0/uitwisseling/_verzend": lambda node, _body: node.pump() and None,
     "/v0/beslissingen": lambda node, body: node.decide(msgspec.json.decode(body)) and None,
     BATCHES: lambda node, body: node.receive(body),

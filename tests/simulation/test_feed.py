@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from keersluis.chain import copy_template, load_chain
 from keersluis.errors import Incorrect
-from keersluis.simulation.feed import Ask, Counts, Feed, GateOrder, Item, Publish, Waiting
+from keersluis.simulation.feed import Ask, Counts, Feed, GateOrder, Item, Publish, Reconcile, Waiting
 from keersluis.simulation.generated import GeneratedFeed
 from keersluis.simulation.population import TEST_BSNS, Calendar, Population, generator
 from keersluis.simulation.scenario import load_scenario, scenarios
@@ -50,8 +50,17 @@ def ticks(it: Feed, cut: bool) -> Iterator[tuple[Instant, list[Item]]]:
     assert not left
 
 
+def published_by(found: Iterable[Item]) -> Iterator[Publish]:
+    """Also what a reconciliation enters."""
+    for item in found:
+        if isinstance(item, Publish):
+            yield item
+        elif isinstance(item, Reconcile):
+            yield from (Publish(item.at, item.organisation, event) for event in item.adds)
+
+
 def events(name: str, cut: bool) -> dict[str, tuple[Publish, dict[str, Any]]]:
-    published = [item for item in items(name, cut) if isinstance(item, Publish)]
+    published = list(published_by(items(name, cut)))
     found = {(event := msgspec.json.decode(item.event))["id"]: (item, event) for item in published}
     assert len(found) == len(published), "an event is published twice"
     return found
@@ -219,10 +228,10 @@ def test_p7_counts_betray_the_silent_gap_within_one_heartbeat() -> None:
     gap, sent, stated = feed("silent-gap").scenario.loss, Counter[str](), dict[str, list[tuple[Instant, int]]]()
     assert gap is not None
     for now, batch in ticks(feed("silent-gap"), True):
+        for item in published_by(batch):
+            sent[CHAIN.kind_of_type(msgspec.json.decode(item.event)["type"]).path] += 1
         for item in batch:
-            if isinstance(item, Publish):
-                sent[CHAIN.kind_of_type(msgspec.json.decode(item.event)["type"]).path] += 1
-            elif isinstance(item, Counts):
+            if isinstance(item, Counts):
                 assert item.through == item.at == now
                 stated.setdefault(item.kind, []).append((now, item.count - sent[item.kind]))
     differing = {kind: [now for now, lacking in rows if lacking] for kind, rows in stated.items()}

@@ -8,18 +8,29 @@ from typing import Any
 import pytest
 from local_nodes import LocalNodes, played
 
+from keersluis import reconciling
 from keersluis.chain import load_chain
 from keersluis.simulation.compare import compare, look
 from keersluis.simulation.conductor import Player
 from keersluis.simulation.scenario import load_scenario
+from keersluis.timeline import log
 from keersluis.timeline.verify import verify_path
-from keersluis.times import HOUR, Instant, parse_instant
+from keersluis.times import DAY, HOUR, Instant, parse_instant
 
 PERSONS = 1500
 
 
 def rows(nodes: LocalNodes, state: str | None = None) -> dict[str, dict[str, Any]]:
     return {row["kind"]: row for row in nodes.status("justid")["watermarks"] if state in (None, row["state"])}
+
+
+def entries_of(nodes: LocalNodes, key: str) -> dict[str, list[dict[str, Any]]]:
+    found: dict[str, list[dict[str, Any]]] = {}
+    with nodes.nodes[key].store.read() as tx:
+        for entry in log.entries(tx, 0, 1_000_000):
+            if entry.kind.startswith("gap."):
+                found.setdefault(entry.kind, []).append(dict(entry.body))
+    return found
 
 
 @pytest.mark.xdist_group("scenario-om")
@@ -54,10 +65,17 @@ def test_P2_a_link_that_is_alive_but_lossy_is_found_within_one_heartbeat(tmp_pat
     loss = feed.scenario.loss
     assert loss is not None
     first_lost = min(act.entered for act in feed.acts if act.id in feed._lost())
+    lost = set(feed._lost())
     found: list[Instant] = []
     freed: list[Instant] = []
+    gaps: list[tuple[int, int]] = []
+    nodes_seen: list[dict[str, list[dict[str, Any]]]] = []
 
     def watch(nodes: LocalNodes, at: Instant) -> None:
+        told = reconciling.overview(nodes.nodes["justid"])["heard"]
+        gaps.append((len(told), sum(each["filled_at"] is None for each in told)))
+        logged = {key: entries_of(nodes, key) for key in ("om", "justid")} if at >= feed.end else {}
+        nodes_seen[:] = [logged] if logged else nodes_seen
         stopped = rows(nodes, "stopped")
         if stopped and not found:
             found.append(at)
@@ -71,6 +89,12 @@ def test_P2_a_link_that_is_alive_but_lossy_is_found_within_one_heartbeat(tmp_pat
     cut = played(feed, tmp_path / "cut", cut=True, watch=watch)
     assert 0 <= found[0] - first_lost <= feed.tick, "within one heartbeat"
     assert freed, "when the lost acts are entered after all, the counts agree again"
+    assert sorted(set(gaps)) == [(0, 0), (1, 0), (1, 1)], "the gap is declared, and then it is filled"
+    (logged,) = nodes_seen
+    assert [len(logged["om"][kind]) for kind in ("gap.stated", "gap.mended")] == [2, 1]
+    assert [len(logged["justid"][kind]) for kind in ("gap.declared", "gap.filled")] == [1, 1]
+    assert logged["om"]["gap.stated"][0]["count"] == len(lost)
+    assert parse_instant(logged["justid"]["gap.declared"][0]["since"]) >= first_lost - 2 * DAY
     verdict = compare(cut, uncut)
     assert (verdict.lost, verdict.duplicated, verdict.falsely_settled) == (0, 0, 0)
     assert verdict.converged, verdict.differences

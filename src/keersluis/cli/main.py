@@ -28,6 +28,7 @@ COMMANDS = {
     "publish": "Feed events to a node, each exactly once.",
     "adaptor": "Deliver from a folder or a database outbox, by a mapping.",
     "bundle": "Carry streams and receipts by hand: export, inspect, import, receipt.",
+    "reconcile": "Compare what was published with the system of record, and mend what is missing.",
     "register": "Look up facts as they held, and as they were known.",
     "decide": "Take decisions on answers of the register.",
     "revisit": "Decisions that came out different, worst first.",

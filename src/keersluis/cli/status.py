@@ -70,6 +70,12 @@ def _completeness(told: dict[str, Any]) -> list[str]:
         f"delays up to {_span(each['longest_delay_seconds'])}, the last at {each['last']}"
         for each in told["breach_summary"]
     ]
+    for whose, word in (("own", "was never published"), ("heard", "is missing, says its source")):
+        lines += [
+            f"  {each['kind']:34} from {each['since']} to {each['until']} something {word}"
+            for each in told["gaps"][whose]
+            if each["filled_at"] is None
+        ]
     return lines
 
 

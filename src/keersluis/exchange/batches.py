@@ -45,6 +45,7 @@ class Batch(msgspec.Struct, frozen=True, omit_defaults=True):
     `timeline`: signed head of the sender's timeline, for the receiver to witness. `more`: part of a backlog, of which
     the rest follows. `epoch`: the signed declaration by which a later epoch of a stream begins.
     `isolated`: on the first word after a cut, the proof that nothing was rewritten meanwhile.
+    `gaps`: the source's signed word about acts of past periods that are missing from the stream.
     """
 
     checkpoint: str
@@ -55,6 +56,7 @@ class Batch(msgspec.Struct, frozen=True, omit_defaults=True):
     more: bool = False
     epoch: str | None = None
     isolated: Isolated | None = None
+    gaps: str | None = None
 
 
 class Receipt(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -49,6 +49,7 @@ class Range(msgspec.Struct, frozen=True, omit_defaults=True):
 
     `tree`: the frontier over the events before `first`, base64, greatest subtree first. `more`: a part of what the
     source had entered, of which the rest is not in this bundle. `epoch`: the declaration of a further epoch.
+    `gaps`: the source's word about acts that are missing.
     """
 
     origin: str
@@ -59,6 +60,7 @@ class Range(msgspec.Struct, frozen=True, omit_defaults=True):
     counts: str | None = None
     more: bool = False
     epoch: str | None = None
+    gaps: str | None = None
 
 
 class Manifest(msgspec.Struct, frozen=True, omit_defaults=True):

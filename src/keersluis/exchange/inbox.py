@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 from keersluis.chain import Kind
 from keersluis.context import Context
 from keersluis.errors import Fault, Forbidden, Incorrect, KeersluisError, Untrusted
-from keersluis.exchange import _store, gatekeeper, isolation, succession
+from keersluis.exchange import _store, gaps, gatekeeper, isolation, succession
 from keersluis.exchange.batches import (
     Batch,
     Counts,
@@ -85,11 +85,14 @@ def receive(
         ctx.step(10)
         events = _opened(ctx, arrival, extension)
         counts = _counts(ctx, arrival)
+        missing = gaps.verified(ctx, batch.gaps, arrival.checkpoint.origin, now)
         if events:
             _handle(tx, handler, events, now)
     except (Incorrect, Untrusted, Fault) as error:
         return _quarantined(tx, arrival, error, now)
-    return _applied(tx, ctx, arrival, extension, events, counts)
+    receipt = _applied(tx, ctx, arrival, extension, events, counts)
+    gaps.heard(tx, ctx, missing, arrival.kind.path, arrival.checkpoint.size, now)
+    return receipt
 
 
 def _handle(tx: Connection, handler: Handler, events: Sequence[Received], now: Instant) -> None:

@@ -13,11 +13,9 @@ from keersluis.context import Context
 from keersluis.errors import Incorrect, KeersluisError
 from keersluis.exchange import _store, _store_intake
 from keersluis.exchange._store_intake import MIGRATIONS as MIGRATIONS
+from keersluis.exchange.channels import CHANNELS
 from keersluis.timeline import log
 from keersluis.times import Instant, When, format_instant, parse_when
-
-CHANNELS = ("paper", "mailbox", "system-down")
-"""Where an act can wait."""
 
 MOST_IDS = 500
 """So many ids stand in one timeline entry; the count is whole."""

@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 from keersluis.chain import Kind
 from keersluis.context import Context
 from keersluis.errors import Conflict, Fault, Incorrect, KeersluisError, Untrusted
-from keersluis.exchange import _store, _store_backlog, _store_epochs, gatekeeper, intake, lagging
+from keersluis.exchange import _store, _store_backlog, _store_epochs, gaps, gatekeeper, intake, lagging
 from keersluis.exchange.batches import Counts, Receipt
 from keersluis.exchange.envelope import Submitted, stamp, submitted
 from keersluis.exchange.gates import standing
@@ -53,6 +53,7 @@ class Promised:
     complete_through: Instant
     counts: str | None
     declared: str | None = None
+    gaps: str | None = None
 
 
 Check = Callable[[msgspec.Raw, Kind], None]
@@ -201,7 +202,7 @@ def make_promises(tx: Connection, ctx: Context, now: Instant) -> list[Promised]:
     behind = _store_epochs.behind_streams(tx)  # a number that left before the restore would be given twice
     promises, moved = _unfinished(tx, ctx), []
     ours = sorted((k for k in ctx.chain.kinds.values() if k.source == ctx.me.key), key=lambda k: (k.drain, k.path))
-    lags = lagging.binding(tx, ours, now)
+    lags, words = lagging.binding(tx, ours, now), gaps.notes(tx, ctx)
     for kind in ours:
         row = rows.get(kind.path) or stream_row(tx, ctx, kind)
         if row.stream in behind:
@@ -213,7 +214,9 @@ def make_promises(tx: Connection, ctx: Context, now: Instant) -> list[Promised]:
         counts = _counts_note(ctx, kind, row.origin, stated.get(kind.path))
         frontier = Frontier.from_bytes(row.frontier)
         declared = None if row.origin.endswith("/1") else _store_epochs.declaration_of(tx, row.origin)
-        promises.append(Promised(row.stream, kind, row.origin, row.size, frontier, now, through, counts, declared))
+        word = words[kind.path](row.origin, row.size) if kind.path in words else None
+        rest = (counts, declared, word)
+        promises.append(Promised(row.stream, kind, row.origin, row.size, frontier, now, through, *rest))
     _store.promise_out_streams(tx, moved)
     return promises
 

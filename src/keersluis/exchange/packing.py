@@ -107,7 +107,8 @@ def _range(tx: Connection, ctx: Context, wanted: Wanted, promised: Promised, row
     more = last < promised.size
     hashes = [b64encode(each).decode() for each in before.hashes]
     counts = None if more else promised.counts
-    return Range(promised.origin, first, last, hashes, note, counts, more, promised.declared if first == 1 else None)
+    declared = promised.declared if first == 1 else None
+    return Range(promised.origin, first, last, hashes, note, counts, more, declared, promised.gaps)
 
 
 def manifest_for(tx: Connection, ctx: Context, peer: str, streams: Sequence[Range]) -> tuple[Manifest, bytes]:
@@ -164,7 +165,7 @@ def batch_records(store: Store, ctx: Context, streams: Sequence[Range]) -> Itera
             raws = [msgspec.Raw(bytes(event.bytes)) for event in events]
             more = each.more or not last
             counts = each.counts if last else None
-            yield msgspec.json.encode(Batch(note, first, raws, counts, None, more, each.epoch))
+            yield msgspec.json.encode(Batch(note, first, raws, counts, None, more, each.epoch, gaps=each.gaps))
             if last:
                 break
 

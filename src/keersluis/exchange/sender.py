@@ -290,7 +290,7 @@ class Sender:
         # a count of everything says nothing of a part of it
         more = checkpoint.size < promised.size
         counts = None if more else promised.counts
-        batch = Batch(note, told.size + 1, raws, counts, None, more, declared)
+        batch = Batch(note, told.size + 1, raws, counts, None, more, declared, gaps=promised.gaps)
         return Offer(promised, told.size, batch, sum(map(len, raws)))
 
     def _announced(self, offers: Sequence[Offer], sent: Sent) -> list[Offer]:

@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +22,13 @@ import msgspec
 from keersluis.certificates import Wanted, make_certificates
 from keersluis.chain import Chain
 from keersluis.errors import Conflict, Fault, KeersluisError, Unavailable
+from keersluis.exchange.ledgers import of_events
+from keersluis.exchange.reconciliation import FIRST, whole_hour
 from keersluis.exchange.wire import Listens, Wire, read_listens
 from keersluis.files import write_whole
+from keersluis.reconciling import OverApi, reconcile
 from keersluis.service import make_home
-from keersluis.simulation.feed import Ask, Counts, Feed, GateOrder, Item, Publish, Waiting
+from keersluis.simulation.feed import Ask, Counts, Feed, GateOrder, Item, Publish, Reconcile, Waiting
 from keersluis.storage import cannot_write
 from keersluis.times import FileClock, Instant, format_instant
 from keersluis.web.serve import free_port
@@ -193,6 +196,7 @@ class Played:
     asked: int = 0
     ticks: int = 0
     seconds: float = 0.0
+    reconciled: list[dict[str, Any]] = field(default_factory=list)
 
 
 Progress = Callable[[Instant, Played], None]
@@ -277,6 +281,9 @@ class Player:
         events = [item.event for item in items if isinstance(item, Publish)]
         for first in range(0, len(events), PUBLISH_AT_ONCE):
             self._publish(key, events[first : first + PUBLISH_AT_ONCE])
+        for item in items:
+            if isinstance(item, Reconcile):
+                self._reconcile(key, item)
         counts = {i.kind: i for i in items if isinstance(i, Counts)}.values()
         if counts:
             told = [{"soort": c.kind, "tot": format_instant(c.through), "aantal": c.count} for c in counts]
@@ -288,6 +295,23 @@ class Player:
         with self._counting:
             self.played.published += len(events)
             self.played.accepted += accepted
+
+    def _reconcile(self, key: str, item: Reconcile) -> None:
+        """As the organisation's own staff would: beside its system of record, over the node's API."""
+        record = of_events(item.record, self.nodes.chain)
+
+        def call(path: str, body: Any) -> Any:
+            if body is None:
+                return msgspec.json.decode(self.nodes.wire.get(key, path))
+            raw = body if isinstance(body, bytes) else msgspec.json.encode(body)
+            return msgspec.json.decode(self.nodes.wire.send(key, path, raw))
+
+        until = whole_hour(item.at)
+        outcome = reconcile(record, OverApi(call), item.kind, FIRST, until, publish=item.publish)
+        with self._counting:
+            self.played.published += outcome.published
+            self.played.accepted += outcome.published
+            self.played.reconciled.append(outcome.document())
 
     def _ask(self, key: str, requests: list[dict[str, Any]]) -> None:
         for first in range(0, len(requests), ASK_AT_ONCE):

@@ -73,7 +73,21 @@ class GateOrder:
     evidence: str
 
 
-Item: TypeAlias = Publish | Waiting | Counts | Ask | GateOrder
+@dataclass(frozen=True, slots=True)
+class Reconcile:
+    """The organisation compares what it published of `kind` with its system of record, which holds the events of
+    `record` when the tick of `at` ends, and declares the gap. With `publish` it enters what is missing, which are the
+    events of `adds`."""
+
+    at: Instant
+    organisation: str
+    kind: str
+    publish: bool
+    record: tuple[bytes, ...]
+    adds: tuple[bytes, ...]
+
+
+Item: TypeAlias = Publish | Waiting | Counts | Ask | GateOrder | Reconcile
 
 
 class Feed(Protocol):
@@ -94,7 +108,7 @@ class Feed(Protocol):
 
     @property
     def total_events(self) -> int:
-        """How many `Publish` items there are, with the cut as without."""
+        """How many events are published, with the cut as without; also those that a reconciliation adds."""
 
     def items(self, cut: bool) -> Iterator[Item]:
         """In order of `at`, from `start` to `end`."""

@@ -10,9 +10,9 @@ from functools import cached_property
 from keersluis.chain import Chain
 from keersluis.sections import Words
 from keersluis.simulation.drawing import Act, Flow, Mirror, World, draw_acts
-from keersluis.simulation.feed import Ask, Counts, GateOrder, Item, Publish, Waiting
+from keersluis.simulation.feed import Ask, Counts, GateOrder, Item, Publish, Reconcile, Waiting
 from keersluis.simulation.population import Calendar, Population, generator
-from keersluis.times import DAY, HOUR, MINUTE, SECOND, Instant, format_instant
+from keersluis.times import DAY, SECOND, Instant, format_instant
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +42,24 @@ class Cut:
 
 @dataclass(frozen=True, slots=True)
 class Loss:
-    """Of the acts of one kind that are entered from `start` on, a share does not reach the outbox until `found`."""
+    """Of the acts of one kind that are entered from `start` on, a share does not reach the outbox. At `found` the fault
+    is found and no more is lost; what was lost comes with the next reconciliation that publishes."""
 
     kind: str
     share: float
     start: Instant
     found: Instant
+
+
+@dataclass(frozen=True, slots=True)
+class Reconciliation:
+    """At `at` an organisation compares its system of record with what it published of a kind; with `publish` it enters
+    what is missing."""
+
+    at: Instant
+    organisation: str
+    kind: str
+    publish: bool
 
 
 @dataclass(frozen=True)
@@ -72,6 +84,7 @@ class Scenario:
     orders: tuple[GateOrder, ...]
     cut: Cut | None
     loss: Loss | None
+    reconciliations: tuple[Reconciliation, ...] = ()
 
 
 class GeneratedFeed:
@@ -102,11 +115,13 @@ class GeneratedFeed:
         return len(self.acts)
 
     def items(self, cut: bool) -> Iterator[Item]:
-        """Both variants from the same acts. Within one moment: orders, then paper, acts, questions, counts."""
+        """Both variants from the same acts. Within one moment: orders, then paper, acts, reconciliations, questions,
+        counts."""
         waiting, published = self._with_cut() if cut else ([], self._uncut())
         orders = self.scenario.orders if cut else ()
+        compared = self._compared() if cut else []
         stated = self._stated(self._paper() if cut else {})
-        items: list[Item] = [*orders, *waiting, *published, *self.asks, *stated]
+        items: list[Item] = [*orders, *waiting, *published, *compared, *self.asks, *stated]
         items.sort(key=lambda item: item.at)
         return iter(items)
 
@@ -126,8 +141,12 @@ class GeneratedFeed:
         return [Publish(act.entered, act.kind.source, act.event) for act in self.acts]
 
     def _with_cut(self) -> tuple[list[Waiting], list[Publish]]:
-        late = self._lost() | (paper := self._paper())
-        published = [Publish(late.get(act.id, act.entered), act.kind.source, act.event) for act in self.acts]
+        lost, paper = self._lost(), self._paper()
+        published = [
+            Publish(paper.get(act.id, act.entered), act.kind.source, act.event)
+            for act in self.acts
+            if act.id not in lost
+        ]
         waiting = [self._waits(act) for act in self.acts if act.id in paper]
         return waiting, published
 
@@ -156,15 +175,29 @@ class GeneratedFeed:
         return Waiting(act.entered, act.kind.source, act.kind.path, act.id, act.occurred, channel)
 
     def _lost(self) -> dict[str, Instant]:
-        """Acts that the link lost, with the moment at which they are sent after all."""
+        """Acts that never reached the outbox, with the moment of the reconciliation that enters them."""
         loss = self.scenario.loss
         if loss is None:
             return {}
-        found = {}
-        for act in self.acts:
-            fate, share, _ = self._drawn[act.id]
-            if act.kind.path == loss.kind and loss.start <= act.entered < loss.found and fate < loss.share:
-                found[act.id] = loss.found + int(share * 8 * HOUR) // MINUTE * MINUTE
+        comes = min(r.at for r in self.scenario.reconciliations if r.kind == loss.kind and r.publish)
+        return {
+            act.id: comes
+            for act in self.acts
+            if act.kind.path == loss.kind
+            and loss.start <= act.entered < loss.found
+            and self._drawn[act.id][0] < loss.share
+        }
+
+    def _compared(self) -> list[Reconcile]:
+        """What the systems of record hold when the tick of each reconciliation ends."""
+        lost, paper = self._lost(), self._paper()
+        found = []
+        for it in self.scenario.reconciliations:
+            ends = it.at + (self.start - it.at) % self.tick
+            acts = [act for act in self.acts if act.kind.path == it.kind and paper.get(act.id, act.entered) <= ends]
+            adds = tuple(act.event for act in acts if lost.get(act.id) == it.at and it.publish)
+            record = tuple(act.event for act in acts)
+            found.append(Reconcile(it.at, it.organisation, it.kind, it.publish, record, adds))
         return found
 
     def _stated(self, paper: dict[str, Instant]) -> list[Counts]:

@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from keersluis.chain import SHIPPED, Chain, Kind, load_chain
 from keersluis.errors import Incorrect
+from keersluis.exchange.channels import CHANNELS
 from keersluis.fields import Field, read_field
 from keersluis.sections import Faults, Section, Words, nearest, read_section
 from keersluis.simulation.logs import Columns
@@ -243,7 +244,7 @@ def _cut(table: Section, chain: Chain) -> Cut:
         organisation=_member(table, "source", chain),
         paper=table.share("paper", 0.0),
         entered_within=table.duration("entered_within", "0s"),
-        channel=table.text("channel", "paper"),
+        channel=table.choice("channel", CHANNELS, "paper"),
         why=table.text("why", "The replayed cut"),
     )
     if found.paper and not found.entered_within:

@@ -10,11 +10,11 @@ from pathlib import Path
 
 from keersluis.chain import Chain, Kind
 from keersluis.errors import Incorrect
-from keersluis.exchange.intake import CHANNELS
+from keersluis.exchange.channels import CHANNELS
 from keersluis.sections import Faults, Section, nearest, read_section
 from keersluis.simulation.drawing import Content, Flow, Mirror
 from keersluis.simulation.feed import GateOrder
-from keersluis.simulation.generated import Cut, GeneratedFeed, Loss, Questions, Scenario
+from keersluis.simulation.generated import Cut, GeneratedFeed, Loss, Questions, Reconciliation, Scenario
 from keersluis.times import Instant
 
 LEAST_PERSONS = 100
@@ -91,9 +91,18 @@ class _Reader:
             orders=tuple(self._order(row) for row in it.rows("orders")),
             cut=self._cut(it.section("cut")) if it.has("cut") else None,
             loss=self._loss(it.section("loss")) if it.has("loss") else None,
+            reconciliations=tuple(self._reconciliation(row) for row in it.rows("reconciliations")),
         )
+        self._check_loss(scenario)
         it.done()
         return scenario
+
+    def _check_loss(self, it: Scenario) -> None:
+        """What is lost must come at last, or the two variants end apart."""
+        loss = it.loss
+        if loss and not any(r.publish and r.kind == loss.kind and r.at >= loss.found for r in it.reconciliations):
+            expected = "a reconciliation of its kind that publishes, after the fault is found"
+            self.section.fault("loss", expected, "none")
 
     def _times(self) -> None:
         """`history`, `start`, `last` and `end` of the scenario, in that order in time."""
@@ -258,3 +267,14 @@ class _Reader:
             row.fault("found", "a time after start", repr(row.values["found"]))
         row.done()
         return loss
+
+    def _reconciliation(self, row: Section) -> Reconciliation:
+        kind = self._kind(row, "kind")
+        found = Reconciliation(
+            self._instant(row, "at"), self._organisation(row, "organisation", "source"), kind.path,
+            row.flag("publish", True),
+        )  # fmt: skip
+        if found.organisation != kind.source:
+            row.fault("organisation", f"the source of the kind, {kind.source!r}", repr(found.organisation))
+        row.done()
+        return found

@@ -94,6 +94,79 @@ def _kept(told: _Told) -> str:
     )
 
 
+def _stated(told: _Told) -> str:
+    _ = told._
+    if told.number("differ"):
+        return _(
+            "The system of record counted {stream} in {periods} periods; {differ} differ, first {since} to {until}.",
+            stream=told.stream(),
+            periods=told.number("periods"),
+            differ=told.number("differ"),
+            since=told.moment("since"),
+            until=told.moment("until"),
+        )
+    return _(
+        "The system of record counted {stream} in {periods} periods: all as published.",
+        stream=told.stream(),
+        periods=told.number("periods"),
+    )
+
+
+def _compared(told: _Told) -> str:
+    _ = told._
+    facts = {"stream": told.stream(), "peer": told.name("peer")}
+    if told.body["agrees"]:
+        return _("{stream} was compared with what {peer} published: it is the same.", **facts)
+    return _(
+        "{stream} differs from what {peer} published, first from {since} to {until}; {under_way} events are under way.",
+        since=told.moment("since"),
+        until=told.moment("until"),
+        under_way=told.number("under_way"),
+        **facts,
+    )
+
+
+def _gap_stated(told: _Told) -> str:
+    return told._.plural(
+        "{count} act of {stream} was never published, between {since} and {until}: every receiver is told.",
+        "{count} acts of {stream} were never published, between {since} and {until}: every receiver is told.",
+        told.count("count"),
+        stream=told.stream(),
+        since=told.moment("since"),
+        until=told.moment("until"),
+    )
+
+
+def _gap_mended(told: _Told) -> str:
+    _ = told._
+    return _(
+        "What was missing of {stream} between {since} and {until} is published: counts and digest agree.",
+        stream=told.stream(),
+        since=told.moment("since"),
+        until=told.moment("until"),
+    )
+
+
+def _gap_heard(told: _Told) -> str:
+    _ = told._
+    return _(
+        "The source says that acts of {stream} are missing, between {since} and {until}.",
+        stream=told.stream(),
+        since=told.moment("since"),
+        until=told.moment("until"),
+    )
+
+
+def _gap_heard_filled(told: _Told) -> str:
+    _ = told._
+    return _(
+        "The source says that what was missing of {stream} between {since} and {until} has come.",
+        stream=told.stream(),
+        since=told.moment("since"),
+        until=told.moment("until"),
+    )
+
+
 SENTENCES: Mapping[str, Callable[[Any], str]] = {
     "intake.waiting": _waiting,
     "intake.withdrawn": _withdrawn,
@@ -102,7 +175,24 @@ SENTENCES: Mapping[str, Callable[[Any], str]] = {
     "intake.closed": _closed,
     "lag.exceeded": _exceeded,
     "lag.kept": _kept,
+    "ledger.stated": _stated,
+    "ledger.compared": _compared,
+    "gap.stated": _gap_stated,
+    "gap.mended": _gap_mended,
+    "gap.heard": _gap_heard,
+    "gap.heard-filled": _gap_heard_filled,
 }
 
-NOTABLE = frozenset({"lag.exceeded", "lag.kept", "intake.mailbag", "intake.withdrawn"})
+NOTABLE = frozenset(
+    {
+        "lag.exceeded",
+        "lag.kept",
+        "intake.mailbag",
+        "intake.withdrawn",
+        "gap.stated",
+        "gap.mended",
+        "gap.heard",
+        "gap.heard-filled",
+    }
+)
 """Those that people want to know of."""

@@ -22,6 +22,7 @@ from keersluis.web.api_bundles import bundle_handlers
 from keersluis.web.api_gates import gate_handlers
 from keersluis.web.api_intake import intake_handlers
 from keersluis.web.api_keys import key_handlers
+from keersluis.web.api_reconciliation import reconciliation_handlers
 from keersluis.web.api_recovery import recovery_handlers
 from keersluis.web.api_reservations import reservation_handlers
 from keersluis.web.binding import events_of
@@ -192,6 +193,7 @@ def api(node: Node) -> Router:
         *exchange_handlers(node),
         *gate_handlers(node),
         *intake_handlers(node),
+        *reconciliation_handlers(node),
         *bundle_handlers(node),
         *recovery_handlers(node),
         *reservation_handlers(node),

@@ -14,6 +14,7 @@ OPEN_TO_PEERS = frozenset(
     for path in (
         "/v0/uitwisseling/partijen",
         "/v0/uitwisseling/standen",
+        "/v0/uitwisseling/tellingen",
         "/v0/uitwisseling/teruggave",
         "/v0/uitwisseling/herbevestigingen",
         "/v0/sleutels/verklaringen",
