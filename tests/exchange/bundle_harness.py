@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 from io import BytesIO
-from typing import Any
+from typing import Any, TypeAlias
 
 import msgspec
 import pytest
@@ -24,15 +24,17 @@ from keersluis.timeline import log
 from keersluis.times import HOUR
 
 
-def made(between: Ends, first: int = 1, through: int | None = None, *, plain: bool = True, **more: Any) -> bytes:
-    """The bytes of a bundle of KIND."""
+def made(
+    between: Ends, first: int = 1, through: int | None = None, *, kind: str = KIND, plain: bool = True, **more: Any
+) -> bytes:
+    """The bytes of a bundle of one kind."""
     with between.source.store.read() as tx:
-        sizes = {row["kind"]: row["size"] for row in _streams(between, tx)}
-    wanted = Wanted("justid", (KIND,), first, sizes[KIND] if through is None else through)
+        sizes = {row["kind"]: row["size"] for row in own_streams(between, tx)}
+    wanted = Wanted("justid", (kind,), first, sizes[kind] if through is None else through)
     return fetched(between.source, carrying.make(between.source, wanted, plain=plain, **more))
 
 
-def _streams(between: Ends, tx: Any) -> list[dict[str, Any]]:
+def own_streams(between: Ends, tx: Any) -> list[dict[str, Any]]:
     from keersluis.exchange import overview
 
     return overview.own_streams(tx, between.source.ctx)
@@ -87,15 +89,21 @@ def _thick(between: Ends, number: int) -> bytes:
     return msgspec.json.encode(told)
 
 
-def remade(
-    between: Ends, data: bytes, change: Callable[[list[Batch], Manifest], tuple[list[Batch], Manifest]]
-) -> bytes:
-    """The bundle with other content, under the maker's own signatures: as somebody does who has its key."""
+Change: TypeAlias = Callable[[list[Batch], Manifest], tuple[list[Batch], Manifest]]
+
+
+def opened(data: bytes) -> tuple[Manifest, list[Batch]]:
+    """What a bundle that is not sealed holds."""
     kept = parts_of(data)
     following = bundles.records(Run(len(kept), lambda number: kept[number - 1].body))
     payload = msgspec.json.decode(next(following), type=dict[str, msgspec.Raw])["payload"]
-    manifest = msgspec.json.decode(payload, type=Manifest)
-    batches, manifest = change([msgspec.json.decode(record, type=Batch) for record in following], manifest)
+    return msgspec.json.decode(payload, type=Manifest), [msgspec.json.decode(each, type=Batch) for each in following]
+
+
+def remade(between: Ends, data: bytes, change: Change) -> bytes:
+    """The bundle with other content, under the maker's own signatures: as somebody does who has its key."""
+    manifest, batches = opened(data)
+    batches, manifest = change(batches, manifest)
     return signed(manifest, batches, between.source.ctx.signer)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from bundle_harness import applied, kinds_of_entries, made, parted, parts_of, refused, remade, signed, taken_in
+from bundle_harness import applied, kinds_of_entries, made, opened, parted, parts_of, refused, remade, signed, taken_in
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from links import Ends, ends, fetched, import_into
@@ -282,3 +282,49 @@ def test_a_receipt_that_is_not_the_receivers_is_refused(between: Ends) -> None:
 
 def _without_last(note: str) -> str:
     return "".join(note.splitlines(keepends=True)[:-1])
+
+
+OTHER = "prosecution-decision.sexual"
+
+
+def two_streams(between: Ends, first: int = 1) -> bytes:
+    """A bundle with all that KIND has from number `first` on, after everything of another kind."""
+    other, more = opened(made(between, kind=OTHER))
+    manifest, batches = opened(made(between, first))
+    both = msgspec.structs.replace(manifest, streams=[*other.streams, *manifest.streams])
+    return signed(both, [*more, *batches], between.source.ctx.signer)
+
+
+def test_a_gap_in_one_stream_keeps_out_the_others_too(between: Ends) -> None:
+    between.accept(1, 9)
+    between.accept(51, 54, kind=OTHER)
+    error = refused(between, two_streams(between, 5))
+    assert (error.code, error.facts["next"]) == ("bundle.gap", 1)
+    assert ORIGIN in error.where
+
+
+def test_P5_another_story_in_one_stream_keeps_out_the_others_too(between: Ends, tmp_path: Path) -> None:
+    between.accept(1, 6)
+    applied(between, made(between))
+    told, between.nodes["om"] = between.source, between.twin(tmp_path / "twin")
+    between.accept(101, 108)
+    between.accept(51, 54, kind=OTHER)
+    error = refused(between, two_streams(between))
+    told.close()
+    assert error.code == "exchange.forked"
+    assert ORIGIN in error.where
+
+
+def test_a_batch_of_another_stream_of_the_same_source_is_refused(between: Ends) -> None:
+    between.accept(1, 4)
+    between.accept(51, 54, kind=OTHER)
+    _, others = opened(made(between, kind=OTHER))
+    error = refused(between, remade(between, made(between), lambda _batches, manifest: (others, manifest)))
+    assert error.code == "bundle.foreign-stream"
+    assert ORIGIN in error.where
+
+
+def test_two_honest_streams_are_taken_in(between: Ends) -> None:
+    between.accept(1, 9)
+    between.accept(51, 54, kind=OTHER)
+    assert applied(between, two_streams(between)).events == 13

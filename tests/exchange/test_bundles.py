@@ -18,6 +18,7 @@ from keersluis import carrying
 from keersluis.errors import Conflict, Incorrect, Unavailable
 from keersluis.exchange.gates import GateOrder
 from keersluis.exchange.packing import Wanted
+from keersluis.sealing import Seals
 from keersluis.timeline import texts
 from keersluis.times import HOUR, SECOND
 
@@ -142,6 +143,7 @@ def test_P4_a_gate_that_closes_half_way_stops_the_import_and_nothing_is_lost(bet
 
     taken = carrying.take_in(between.register, n, progress=close)
     assert (len(between.stored()), taken.done, list(taken.refused)) == (4000, False, [KIND])
+    assert between.watermark() == 0, "a part of a range promises nothing (P2)"
     with pytest.raises(Unavailable, match="closed by crisis team"):
         carrying.check_done([taken])
     between.order("justid", "in", "open", link="bundle")
@@ -167,6 +169,23 @@ def test_P4_a_bundle_made_before_the_gate_closed_is_not_handed_out(between: Ends
     between.order("om", "out", "closed")
     with pytest.raises(Unavailable, match="closed"):
         carrying.part(between.source, packed.n, 1)
+
+
+def test_P4_a_gate_that_closes_while_a_bundle_is_made_keeps_it_here(between: Ends) -> None:
+    between.accept(1, 3)
+    seals = between.source.seals
+
+    class Slow(Seals):
+        def seal(self, data: bytes, oin: str) -> bytes:
+            if data:
+                between.order("om", "out", "closed")
+            return seals.seal(data, oin)
+
+    between.source.seals = Slow(None, {})
+    with pytest.raises(Unavailable, match="closed by crisis team"):
+        carrying.make(between.source, Wanted("justid"))
+    assert carrying.listing(between.source)["out"] == []
+    assert "bundle.exported" not in kinds_of_entries(between.source)
 
 
 def test_P4_one_closed_kind_is_left_out_and_said(between: Ends) -> None:
