@@ -34,6 +34,9 @@ from keersluis.exchange import intake as entry
 from keersluis.exchange.batches import Batch, Outcome, Outcomes, Parcel, Receipt, decode, encode, own_word, owner_of
 from keersluis.exchange.envelope import Received
 from keersluis.exchange.gates import GateOrder, Way
+from keersluis.exchange.letterbox import Entered, enter
+from keersluis.exchange.letters import Letter
+from keersluis.exchange.loose import MIGRATIONS as LETTERS
 from keersluis.exchange.outbox import Accepted
 from keersluis.exchange.sender import Link, Sender, Sent, cut
 from keersluis.exchange.unpacking import MIGRATIONS as BUNDLES
@@ -170,6 +173,15 @@ class Node:
             now = self.clock.now()
             reopen, fill = partial(register.reopen, tx, self.ctx), partial(register.fill, tx, self.ctx)
             gaps.tell(tx, partial(reopen, now=now), partial(fill, now=now))
+
+    def enter_letter(self, letter: Letter, letter_id: str) -> Future[Entered | inbox.Refused]:
+        """Steps 10-12 for a letter that was read: the future is resolved when what it says is durable."""
+
+        def entering(tx: Connection) -> Entered | inbox.Refused:
+            self._unsaid = "register" in self.me.roles  # as in `_receive`
+            return enter(tx, self.ctx, letter, letter_id, self._apply, self.clock.now())
+
+        return self.store.submit(entering)
 
     def _apply(self, tx: Connection, events: Sequence[Received], now: Instant) -> None:
         """Step 11's handler: facts go to the register, ends of answers to the decisions that rest on them."""
@@ -337,6 +349,7 @@ MIGRATIONS = [
     log.MIGRATIONS,
     outbox.MIGRATIONS,
     BUNDLES,
+    LETTERS,
     lagging.MIGRATIONS,
     entry.MIGRATIONS,
     keys.MIGRATIONS,

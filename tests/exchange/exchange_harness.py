@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 
 import msgspec
 from sqlalchemy import Connection
@@ -11,7 +12,7 @@ from sqlalchemy import Connection
 from keersluis.chain import Chain, load_chain
 from keersluis.context import Context
 from keersluis.errors import KeersluisError
-from keersluis.exchange import inbox, intake, lagging, outbox, succession, tallying
+from keersluis.exchange import inbox, intake, lagging, loose, outbox, succession, tallying
 from keersluis.exchange.batches import Outcome, Outcomes, Parcel, Receipt, decode, encode
 from keersluis.exchange.envelope import Received
 from keersluis.exchange.outbox import Accepted
@@ -24,6 +25,12 @@ from keersluis.times import Instant, ManualClock, format_instant, parse_instant
 
 START = parse_instant("2025-07-01T00:00:00+02:00")
 KIND = "prosecution-decision.serious"
+
+
+@cache
+def shipped() -> Chain:
+    """The shipped chain, read once."""
+    return load_chain("nl-justice")
 
 
 @dataclass
@@ -98,7 +105,7 @@ class Pair:
 
 def event(number: int, occurred: Instant | str, *, kind: str = KIND, chain: Chain | None = None) -> bytes:
     """One publisher's event of the prosecution service, about a generated person."""
-    chain = chain or load_chain("nl-justice")
+    chain = chain or shipped()
     me = chain.organisations[chain.kinds[kind].source]
     return msgspec.json.encode(
         {
@@ -114,7 +121,7 @@ def event(number: int, occurred: Instant | str, *, kind: str = KIND, chain: Chai
 
 def make_pair(*, url: str = "sqlite://", counted: bool = False) -> Pair:
     """`counted`: the kinds' counts flag; without it the source states no counts."""
-    chain = load_chain("nl-justice")
+    chain = shipped()
     kinds = {path: replace(kind, counts=counted) for path, kind in chain.kinds.items()}
     chain = replace(chain, kinds=kinds)
     clock = ManualClock(START)
@@ -131,7 +138,7 @@ def make_pair(*, url: str = "sqlite://", counted: bool = False) -> Pair:
 def _side(chain: Chain, key: str, signer: Signer, ring: KeyRing, clock: ManualClock, url: str) -> Side:
     rooms = [log.MIGRATIONS, outbox.MIGRATIONS, succession.MIGRATIONS, lagging.MIGRATIONS, intake.MIGRATIONS]
     rooms.append(tallying.MIGRATIONS)
-    store = open_store(url, rooms, inline=True)
+    store = open_store(url, [*rooms, loose.MIGRATIONS], inline=True)
     store.before_commit.append(lambda tx: log.seal(tx, signer, clock.now()))
     ctx = Context(chain, chain.organisations[key], signer, ring, clock, lambda *_: None, b"s" * 32)
     return Side(ctx, store, clock)

@@ -27,6 +27,7 @@ COMMANDS = {
     "keys": "Whose keys count, and the change of one: rotate, revoke, add; certificates.",
     "publish": "Feed events to a node, each exactly once.",
     "adaptor": "Deliver from a folder or a database outbox, by a mapping.",
+    "paper": "Print events as letters, enter letters from scans.",
     "bundle": "Carry streams and receipts by hand: export, inspect, import, receipt.",
     "reconcile": "Compare what was published with the system of record, and mend what is missing.",
     "register": "Look up facts as they held, and as they were known.",

@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 from keersluis.chain import Kind
 from keersluis.context import Context
 from keersluis.errors import Fault, Forbidden, Incorrect, KeersluisError, Untrusted
-from keersluis.exchange import _store, gaps, gatekeeper, isolation, succession
+from keersluis.exchange import _store, gaps, gatekeeper, isolation, loose, succession
 from keersluis.exchange.batches import (
     Batch,
     Counts,
@@ -55,7 +55,7 @@ class Refused:
 
 
 @dataclass(frozen=True, slots=True)
-class _Arrival:
+class Arrival:
     """A batch whose signature, source and kind are in order."""
 
     kind: Kind
@@ -74,28 +74,63 @@ def receive(
     Raises Unavailable `gate.closed` / `gate.metered`, Forbidden `exchange.not-for-us`, Conflict `exchange.gap`.
     Returns Refused, with the batch in quarantine, when what is signed does not match what came.
     """
-    arrival = _arrival(tx, ctx, batch, now, link)
+    arrival = arrive(tx, ctx, batch, now)
+    size = sum(map(len, map(bytes, batch.events)))
+    gatekeeper.admit(tx, arrival.source, "in", arrival.kind.path, len(batch.events), now, link, size)
     witness(tx, ctx, batch.timeline, now)
+    result = _entered(tx, ctx, arrival, handler)
+    if isinstance(result, Receipt):
+        follow(tx, ctx, arrival.stream, handler, now)
+    return result
+
+
+def _entered(tx: Connection, ctx: Context, arrival: Arrival, handler: Handler) -> Receipt | Refused:
+    """The rest of step 10, steps 11 and 12. What came by letter before is recognised, and handed over once."""
+    stream = arrival.stream.stream
+    letters = loose.pending(tx, stream)
+    known: frozenset[int] = frozenset()
     try:
-        isolation.verify(tx, ctx, arrival.stream, batch.isolated, now)
+        isolation.verify(tx, ctx, arrival.stream, arrival.batch.isolated, arrival.now)
         if arrival.checkpoint.size < arrival.stream.size:
             return _seen_before(tx, ctx, arrival)
-        extension = extend(Frontier.from_bytes(arrival.stream.frontier), batch, arrival.checkpoint)
+        have = Frontier.from_bytes(arrival.stream.frontier)
+        extension = extend(have, arrival.batch, arrival.checkpoint)
         isolation.held_to(tx, arrival.stream, extension, arrival.checkpoint.size)
         ctx.step(10)
-        events = _opened(ctx, arrival, extension)
+        events = opened(ctx, arrival, extension)
+        if letters:
+            known = loose.recognised(tx, arrival.stream, have, extension, letters)
         counts = _counts(ctx, arrival)
-        missing = gaps.verified(ctx, batch.gaps, arrival.checkpoint.origin, now)
-        if events:
-            _handle(tx, handler, events, now)
+        missing = gaps.verified(ctx, arrival.batch.gaps, arrival.checkpoint.origin, arrival.now)
+        if fresh := [event for event in events if event.position not in known]:
+            hand_over(tx, handler, fresh, arrival.now)
     except (Incorrect, Untrusted, Fault) as error:
-        return _quarantined(tx, arrival, error, now)
-    receipt = _applied(tx, ctx, arrival, extension, events, counts)
-    gaps.heard(tx, ctx, missing, arrival.kind.path, arrival.checkpoint.size, now)
+        return set_apart(tx, arrival, error, arrival.now)
+    receipt = _applied(tx, ctx, arrival, extension, events, counts, known)
+    gaps.heard(tx, ctx, missing, arrival.kind.path, arrival.checkpoint.size, arrival.now)
+    if letters:
+        loose.placed(tx, stream, arrival.checkpoint.size)
     return receipt
 
 
-def _handle(tx: Connection, handler: Handler, events: Sequence[Received], now: Instant) -> None:
+def follow(tx: Connection, ctx: Context, stream: Any, handler: Handler, now: Instant) -> Receipt | None:
+    """Loose events that have their turn now go the way of every batch. They passed a gate when they came."""
+    receipt = None
+    while loose.pending(tx, stream.stream):
+        batch = loose.following(tx, _store.in_stream(tx, stream.origin))
+        if batch is None:
+            break
+        try:
+            result = _entered(tx, ctx, arrive(tx, ctx, batch, now), handler)
+        except KeersluisError:
+            break  # its key is no longer valid: the source will say it again, by whichever way
+        if isinstance(result, Refused):
+            break
+        receipt = result
+    return receipt
+
+
+def hand_over(tx: Connection, handler: Handler, events: Sequence[Received], now: Instant) -> None:
     """Step 11 for the rooms. What nobody foresaw sets this batch apart, and holds up no other stream."""
     try:
         with tx.begin_nested():
@@ -114,14 +149,12 @@ def witness(tx: Connection, ctx: Context, head: str | None, now: Instant) -> Non
             log.witness(tx, head, ctx.keyring, now)
 
 
-def _arrival(tx: Connection, ctx: Context, batch: Batch, now: Instant, link: Way) -> _Arrival:
-    """Step 10: who signed, may they, for whom, and is the gate open."""
+def arrive(tx: Connection, ctx: Context, batch: Batch, now: Instant) -> Arrival:
+    """Step 10: who signed, may they, and for whom."""
     kind, checkpoint = entitled(ctx, batch.checkpoint, now)
-    size = sum(map(len, map(bytes, batch.events)))
-    gatekeeper.admit(tx, kind.source, "in", kind.path, len(batch.events), now, link, size)
     start = succession.admit(tx, ctx, checkpoint, batch.epoch, kind, now)
     stream = _stream(tx, checkpoint.origin, kind.source, kind.path, start)
-    return _Arrival(kind, kind.source, checkpoint, batch, stream, now)
+    return Arrival(kind, kind.source, checkpoint, batch, stream, now)
 
 
 def entitled(ctx: Context, signed: str, now: Instant) -> tuple[Kind, Checkpoint]:
@@ -172,38 +205,40 @@ def _stream(tx: Connection, origin: str, source: str, kind: str, start: Instant)
     return row
 
 
-def _opened(ctx: Context, arrival: _Arrival, extension: Extension) -> list[Received]:
+def opened(ctx: Context, arrival: Arrival, extension: Extension) -> list[Received]:
     """The new events, each numbered as the tree says and entered in order of source time."""
     events = []
     promised = previous = arrival.stream.entered_through
     for position, event in enumerate(extension.events, extension.first):
-        opened = received(event, arrival.checkpoint.origin, arrival.kind, position, ctx.chain.timezone)
-        source_time = opened.source_time
-        if opened.envelope.sequence != f"{position:020d}" or source_time < previous or source_time == promised:
+        each = received(event, arrival.checkpoint.origin, arrival.kind, position, ctx.chain.timezone)
+        source_time = each.source_time
+        if each.envelope.sequence != f"{position:020d}" or source_time < previous or source_time == promised:
             raise Untrusted(
                 "exchange.numbering",
                 expected=f"sequence {position} at or after {format_instant(previous)}",
-                got=f"{opened.envelope.sequence} at {opened.envelope.time}",
+                got=f"{each.envelope.sequence} at {each.envelope.time}",
                 where=f"{arrival.checkpoint.origin} event {position}",
             )
         previous = source_time
-        events.append(opened)
+        events.append(each)
     return events
 
 
 def _applied(
     tx: Connection,
     ctx: Context,
-    arrival: _Arrival,
+    arrival: Arrival,
     extension: Extension,
     events: list[Received],
     counts: Counts | None,
+    known: frozenset[int],
 ) -> Receipt:
     """Step 11: events, position and watermark together; step 12: our co-signature."""
     stream, checkpoint, now = arrival.stream, arrival.checkpoint, arrival.now
     if events:
         _store.add_in_events(tx, [(stream.stream, e.position, e.source_time, e.bytes) for e in events])
-        _note_breaches(tx, arrival, events, now)
+        noted = loose.noted(tx, stream.stream, known) if known else set()
+        note_breaches(tx, arrival, [e for e in events if e.position not in noted], now)
         _store.add_in_checkpoint(tx, stream.stream, checkpoint.size, arrival.batch.checkpoint)
     if stream.stopped:
         _store.solve_quarantine(tx, stream.stream, now)
@@ -240,7 +275,7 @@ def _counted(tx: Connection, stream: Any, through: Instant) -> int:
     return _store.entered_by(tx, stream.stream, through) + succession.carried(tx, stream.origin)
 
 
-def _counts(ctx: Context, arrival: _Arrival) -> Counts | None:
+def _counts(ctx: Context, arrival: Arrival) -> Counts | None:
     """The source's own count, where the stream has one."""
     if not (arrival.batch.counts and arrival.kind.counts):
         return None
@@ -251,7 +286,7 @@ def _counts(ctx: Context, arrival: _Arrival) -> Counts | None:
     return counts
 
 
-def _moved(tx: Connection, arrival: _Arrival, moved: Moves | Stops, now: Instant) -> tuple[Instant, str | None]:
+def _moved(tx: Connection, arrival: Arrival, moved: Moves | Stops, now: Instant) -> tuple[Instant, str | None]:
     """The watermark and, where it stops, why; a change of either goes in the timeline."""
     stream = arrival.stream
     if isinstance(moved, Moves):
@@ -272,7 +307,7 @@ def _moved(tx: Connection, arrival: _Arrival, moved: Moves | Stops, now: Instant
     return stream.watermark, json.dumps(reason)
 
 
-def _note_breaches(tx: Connection, arrival: _Arrival, events: list[Received], now: Instant) -> None:
+def note_breaches(tx: Connection, arrival: Arrival, events: list[Received], now: Instant) -> None:
     """An act from before a watermark already promised breaks the promise (P2): counted against the source."""
     stream = arrival.stream
     broken = [e for e in events if e.when.end <= stream.watermark]
@@ -301,7 +336,7 @@ def _note_breaches(tx: Connection, arrival: _Arrival, events: list[Received], no
     log.append(tx, at=now, room="exchange", kind="promise.broken", body=body)
 
 
-def _note_applied(tx: Connection, arrival: _Arrival, events: list[Received], watermark: Instant, now: Instant) -> None:
+def _note_applied(tx: Connection, arrival: Arrival, events: list[Received], watermark: Instant, now: Instant) -> None:
     if events:
         body = {
             "origin": arrival.checkpoint.origin,
@@ -313,10 +348,10 @@ def _note_applied(tx: Connection, arrival: _Arrival, events: list[Received], wat
         log.append(tx, at=now, room="exchange", kind="batch.applied", body=body)
 
 
-def _seen_before(tx: Connection, ctx: Context, arrival: _Arrival) -> Receipt | Refused:
+def _seen_before(tx: Connection, ctx: Context, arrival: Arrival) -> Receipt | Refused:
     """A batch that is here already is receipted, if it tells the same story as before; nothing moves."""
     stream, checkpoint = arrival.stream, arrival.checkpoint
-    if succession.root_here(tx, stream.stream, checkpoint.size) != checkpoint.root:
+    if root_at(tx, stream, checkpoint.size) != checkpoint.root:
         error = Untrusted(
             "exchange.forked",
             expected=f"the root that {stream.origin} had at {checkpoint.size} events",
@@ -324,11 +359,18 @@ def _seen_before(tx: Connection, ctx: Context, arrival: _Arrival) -> Receipt | R
             mend="the source has told two stories: keep both and ask it to explain",
             where=f"{stream.origin} events 1-{checkpoint.size}",
         )
-        return _quarantined(tx, arrival, error, arrival.now)
+        return set_apart(tx, arrival, error, arrival.now)
     return Receipt(add_signature(arrival.batch.checkpoint, ctx.signer), format_instant(stream.watermark), None)
 
 
-def _quarantined(tx: Connection, arrival: _Arrival, error: KeersluisError, now: Instant) -> Refused:
+def root_at(tx: Connection, stream: Any, size: int) -> bytes:
+    """The root that a stream had, as it is here, at `size` events: at most as many as it has."""
+    if size == stream.size:
+        return Frontier.from_bytes(stream.frontier).root()
+    return succession.root_here(tx, stream.stream, size)
+
+
+def set_apart(tx: Connection, arrival: Arrival, error: KeersluisError, now: Instant) -> Refused:
     """What does not fit is set apart with the checkpoint that its source signed; the watermark stays, the source is
     asked again at the next offer. The same, offered again and again, is kept once."""
     stream = arrival.stream

@@ -26,6 +26,7 @@ NOTABLE = frozenset(
         "gate.took-effect",
         "gate.called-off",
         "batch.quarantined",
+        "letter.printed",
         "watermark.stopped",
         "promise.broken",
         "gap.declared",
@@ -205,6 +206,22 @@ def _receipted(told: _Told) -> str:
     return _("{peer} confirmed {stream} up to event {size}.", peer=by, stream=told.stream(), size=size)
 
 
+def _printed(told: _Told) -> str:
+    _ = told._
+    return _(
+        "{events} of {stream} printed for {peer}.", events=_events(told), stream=told.stream(), peer=told.name("to")
+    )
+
+
+def _entered(told: _Told) -> str:
+    _, stream, position, outcome = told._, told.stream(), told.number("position"), told.text("outcome")
+    if outcome == "known":
+        return _("A letter brought event {position} of {stream}, which was here.", position=position, stream=stream)
+    if outcome == "kept":
+        return _("A letter brought event {position} of {stream}: it waits its turn.", position=position, stream=stream)
+    return _("A letter brought event {position} of {stream}: applied.", position=position, stream=stream)
+
+
 def _quarantined(told: _Told) -> str:
     _ = told._
     return _("A batch of {stream} is in quarantine ({code}).", stream=told.stream(), code=told.text("code"))
@@ -376,6 +393,8 @@ _SENTENCES: Mapping[str, _Sentence] = {
     "batch.applied": _applied,
     "batch.receipted": _receipted,
     "batch.quarantined": _quarantined,
+    "letter.printed": _printed,
+    "letter.entered": _entered,
     "watermark.moved": _moved,
     "watermark.stopped": _stopped,
     "promise.broken": _broken,

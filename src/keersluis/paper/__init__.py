@@ -1,0 +1,1 @@
+"""Paper: letters as PDF, and codes read back from scans."""
