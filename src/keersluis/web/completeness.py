@@ -231,13 +231,24 @@ def kinds_in_words(scene: Scene, cluster: Iterable[Row]) -> str:
 def routes_in_words(scene: Scene) -> list[Markup]:
     """The emergency routes in force now, with what they stand in for and on whose word."""
     _ = scene._
+    sentences = {
+        "indication": _("Emergency route: “{kind}” stands in for “{covers}”, as an indication. {permission}."),
+        "full": _("Emergency route: “{kind}” stands in for “{covers}”, as full proof. {permission}."),
+    }
     return [
         told(
-            _("Emergency route: “{kind}” stands in for “{covers}”. {permission}."),
+            sentences[route.weight],
             kind=scene.kind(route.kind),
             covers=scene.kind(route.covers),
             permission=_.pick(route.permitted_by).rstrip("."),
         )
         for route in scene.chain.routes.values()
-        if scene.permitted(route.kind)
+        if scene.permitted(route.kind) and _let_in(scene, route.kind)
     ]
+
+
+def _let_in(scene: Scene, path: str) -> bool:
+    """Whether the register's gate lets a route's kind in: to close it is to end the route."""
+    sources = {kind.source for kind in scene.chain.under(path)}
+    links = scene.by_key.get(scene.chain.register.key, {}).get("links", ())
+    return not any(link["peer"] in sources and link["in"] == "closed" for link in links)
