@@ -271,7 +271,16 @@ def answers() -> dict[str, Any]:
     key = {"oin": "00000099000000001001", "organisation": "om", "key": "1f2e3d4c", "public": "", "state": "in force"}
     key |= {"from": "1970-01-01T00:00:00Z", "until": None}
     shown = {"subject": "OM 00000099000000001001", "until": "2026-07-17T00:00:00Z"}
+    tally = {"count": 1412, "digest": "0" * 64}
+    counted = {"kind": "judgment.serious", "since": "2025-06-01T00:00:00Z", "until": "2025-07-01T00:00:00Z"}
+    stated = counted | {"stated_at": "2025-08-01T00:00:00Z", "stated": tally, "held": tally, "agrees": False}
+    gap = counted | {"source": "om", "missing": 3, "declared_at": "2025-08-02T08:00:00Z", "filled_at": None}
+    doubt = {"n": 2, "source": "om", "kinds": [], "since": "2025-07-10T00:00:00Z", "until": "2025-07-17T00:00:00Z"}
+    doubt |= {"who": "Registerhouder", "why": "Inbraak", "set_at": "2025-07-18T00:00:00Z", "facts": 812}
+    doubt |= {"reaffirmed": [], "lifted_at": None, "lifted_by": None, "lifted_why": None}
     return {
+        "/v0/afstemmingen": {"statements": [stated], "gaps": [gap], "heard": [gap]},
+        "/v0/voorbehouden": {"reservations": [doubt]},
         "/v0/sleutels": {"keys": [key], "certificate": shown},
         "/v0/poorten?aantal=1000": {"orders": [order, later]},
         "/v0/bundels": {"out": [made | {"state": "made"}], "in": [made | lacks, made | wrong | {"n": 4}]},

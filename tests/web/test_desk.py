@@ -179,3 +179,14 @@ def test_what_the_api_really_says_is_what_the_page_shows(node_page: TestClient[A
     page = node_page.get("/uitwisseling?taal=en").text
     for shown in ("post-room", "Registered, per kind and place", "The latest orders", "Made here", "to come"):
         assert shown in page, shown
+
+
+def test_a_comparison_names_the_first_period_in_words() -> None:
+    source = FakeSource("cut")
+    first = {"since": "2025-06-01T00:00:00Z", "until": "2025-06-02T00:00:00Z"}
+    source.answers["/v0/afstemmingen/_met"] = json.dumps({"agrees": False, "first": first, "under_way": 4}).encode()
+    asked = {"kind": "om/judgment.serious", "since": "2025-01-01T00:00", "until": "2025-07-01T00:00"}
+    with client(source) as web:
+        answer = post(web, "/uitwisseling/justid/vergelijken?taal=en", **asked)
+    assert "from Sunday 1 June 2025" in answer.text
+    assert "&lt;time" not in answer.text

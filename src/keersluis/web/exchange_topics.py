@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from keersluis.web import topic_bundles, topic_gaps, topic_gates, topic_intake, topic_keys, topic_restore
+from keersluis.web import (
+    topic_bundles,
+    topic_gaps,
+    topic_gates,
+    topic_intake,
+    topic_keys,
+    topic_reconcile,
+    topic_reservations,
+    topic_restore,
+)
 from keersluis.web.actions import Action
 from keersluis.web.scene import Scene
 from keersluis.web.topics import Topic, own_kinds
@@ -16,6 +25,9 @@ def of(scene: Scene, organisation: str) -> list[Topic]:
         found.append(topic_intake.topic(scene, organisation))
     if "register" in status["roles"]:
         found.append(topic_gaps.topic(scene))
+    if "register" in status["roles"] or own_kinds(scene, organisation):
+        found.append(topic_reconcile.topic(scene, organisation))
+        found.append(topic_reservations.topic(scene, organisation))
     if status["streams"]:
         found.append(topic_restore.topic(scene, organisation))
     return [*found, topic_keys.topic(scene)]
