@@ -171,6 +171,7 @@ def take_back(node: Node, who: str, why: str) -> dict[str, Any]:
     answers = _checked(node, watch)["answers"]
     with node.store.read() as tx:
         gone = restoration.lost(tx)
+    declare_restored(node, watch, who, why)  # first: from then on partners see heads of the next epoch
     taken: list[TakenBack] = []
     refused: list[dict[str, Any]] = []
     for each in gone:
@@ -180,7 +181,6 @@ def take_back(node: Node, who: str, why: str) -> dict[str, Any]:
             taken.append(_take(node, each, who, why))
         except KeersluisError as error:
             refused.append({"kind": each.kind, "peer": each.peer} | error.problem())
-    declare_restored(node, watch, who, why)
     return {"answers": answers, "taken": msgspec.to_builtins(taken), "refused": refused} | state(node)
 
 
@@ -217,10 +217,10 @@ def new_epoch(node: Node, kind: str, who: str, why: str, *, even_so: bool = Fals
     """What is lost cannot be had back: the stream goes on in a new epoch, which says so. Returns {"origin", …}."""
     watch = Watch(node)
     answers = _checked(node, watch)["answers"]
+    declare_restored(node, watch, who, why)
     origin = node.store.write(
         lambda tx: renewal.open_epoch(tx, node.ctx, kind, who, why, node.clock.now(), partial(_resume, node), even_so)
     )
-    declare_restored(node, watch, who, why)
     return {"origin": origin, "answers": answers} | state(node)
 
 

@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 from keersluis.chain import Kind
 from keersluis.context import Context
 from keersluis.errors import Fault, Forbidden, Incorrect, KeersluisError, Untrusted
-from keersluis.exchange import _store, gaps, gatekeeper, isolation, loose, succession
+from keersluis.exchange import _store, _store_epochs, gaps, gatekeeper, isolation, loose, succession
 from keersluis.exchange.batches import (
     Batch,
     Counts,
@@ -266,7 +266,7 @@ def _applied(
     )
     _note_applied(tx, arrival, events, watermark, now)
     ctx.step(11)
-    head = log.head(tx) if events else None
+    head = log.head(tx) if events and not _store_epochs.behind_streams(tx) else None
     return Receipt(co_signed, format_instant(watermark), head.note if head else None)
 
 

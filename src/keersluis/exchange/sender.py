@@ -12,7 +12,16 @@ from sqlalchemy import Connection
 
 from keersluis.context import Context
 from keersluis.errors import Fault, KeersluisError, Unavailable, Untrusted
-from keersluis.exchange import _store, _store_backlog, _store_isolated, gatekeeper, inbox, isolation, outbox
+from keersluis.exchange import (
+    _store,
+    _store_backlog,
+    _store_epochs,
+    _store_isolated,
+    gatekeeper,
+    inbox,
+    isolation,
+    outbox,
+)
 from keersluis.exchange.batches import (
     BATCH_BYTES,
     BATCH_EVENTS,
@@ -200,7 +209,8 @@ class Sender:
         """Steps 7 and 8 for each stream whose gate lets it through; then those that got nothing in this round."""
         offers: dict[int, Offer] = {}
         with self.store.read() as tx:
-            newest = log.head(tx) if call.quiet else None
+            # a log that came back from a backup says so before it shows a head: else it looks rewritten (P5)
+            newest = log.head(tx) if call.quiet and not _store_epochs.behind_streams(tx) else None
             kept = _store_isolated.kept(tx)
             stands = self._stands(tx, left, call)
 
