@@ -11,7 +11,7 @@ from keersluis import service, storage
 from keersluis.decisions import _store as decisions_store
 from keersluis.decisions import endings, settle
 from keersluis.errors import KeersluisError
-from keersluis.exchange import _store, gatekeeper, inbox, outbox, overview, sender
+from keersluis.exchange import _store, gatekeeper, inbox, letterbox, loose, outbox, overview, sender
 from keersluis.exchange.batches import Extension
 from keersluis.exchange.gates import OPEN, GateOrder
 from keersluis.exchange.inbox import watermark_after
@@ -168,13 +168,13 @@ def batch_is_applied_twice(patch: Patch) -> None:
         result = receive(tx, ctx, batch, handler, now, *rest)
         if before is not None and batch.events and batch.first <= before.size:
             checkpoint = Checkpoint.parse(note)
-            arrival = inbox._arrival(tx, ctx, batch, now, "wire")
+            arrival = inbox.arrive(tx, ctx, batch, now)
             extension = Extension(batch.first, [bytes(raw) for raw in batch.events], Frontier())
             stream = dict(arrival.stream._mapping) | {"entered_through": 0}
-            renewed = inbox._Arrival(
+            renewed = inbox.Arrival(
                 arrival.kind, arrival.source, checkpoint, batch, type("Row", (), dict(stream))(), now
             )
-            handler(tx, inbox._opened(ctx, renewed, extension), now)
+            handler(tx, inbox.opened(ctx, renewed, extension), now)
         return result
 
     patch.setattr(inbox, "receive", again)
@@ -290,6 +290,24 @@ def the_clock_moves_the_watermark(patch: Patch) -> None:
         return pump(node, **how)
 
     patch.setattr(service.Node, "pump", hopeful)
+
+
+def a_letter_is_applied_again_when_its_original_arrives(patch: Patch) -> None:
+    """What came by letter before its turn is forgotten when the stream has come so far."""
+    patch.setattr(loose, "recognised", lambda *_rest: frozenset())
+
+
+def a_letter_vouches_for_what_it_does_not_hold(patch: Patch) -> None:
+    """The promise on a letter is believed when it comes, though events before it are missing."""
+    keep = letterbox._keep_checkpoint
+
+    def believed(tx: Any, arrival: Any) -> None:
+        keep(tx, arrival)
+        row = _store.in_stream(tx, arrival.checkpoint.origin)
+        mark = max(row.watermark, arrival.checkpoint.complete_through)
+        _store.update_in_stream(tx, row.stream, watermark=mark)
+
+    patch.setattr(letterbox, "_keep_checkpoint", believed)
 
 
 def bundles_pass_a_closed_gate(patch: Patch) -> None:

@@ -1,6 +1,7 @@
-"""Carries bundles by hand between the simulator's nodes: made at one time, brought at others.
+"""Carries bundles and letters by hand between the simulator's nodes: made at one time, brought at others.
 
-What is carried is what the product makes, byte for byte. A courier whose way a gate bars comes again every hour.
+What is carried is what the product makes, byte for byte; pictures of letters are left out. A courier whose way a gate
+bars comes again every hour.
 """
 
 from __future__ import annotations
@@ -12,14 +13,24 @@ from io import BytesIO
 from random import Random
 from typing import Protocol
 
+from sqlalchemy import Connection
+
 from keersluis import carrying
 from keersluis.errors import Incorrect, KeersluisError, Unavailable
+from keersluis.exchange import posting
+from keersluis.exchange.inbox import Refused
+from keersluis.exchange.letterbox import Entered
+from keersluis.exchange.letters import letter_id, unpack
+from keersluis.exchange.outbox import Promised
 from keersluis.exchange.packing import Packed, Wanted
+from keersluis.exchange.posting import Posted
 from keersluis.service import Node
 from keersluis.simulation.faults import REGISTER, Carried
 from keersluis.simulation.machine import Job, T, Time
 from keersluis.simulation.watch import Watch
 from keersluis.times import SECOND, Instant, parse_instant
+
+MOST_LETTERS = 3
 
 Streams = list[tuple[str, Instant]]
 """What something carried speaks of: kinds, and until when it promises them."""
@@ -45,6 +56,10 @@ class Errand:
     goods: list[bytes] = field(default_factory=list)
     streams: Streams = field(default_factory=list)
     brought: int = 0
+
+    @property
+    def by_letter(self) -> bool:
+        return self.plan.fault.startswith("letter")
 
     def damaged(self, body: bytes) -> bytes:
         """As it was made, or the first time with a byte changed or a piece cut off, at a place that `variant` says."""
@@ -86,12 +101,13 @@ class Couriers:
     # -- the source's side ---------------------------------------------------------------------------------------
 
     def _make(self, errand: Errand) -> None:
-        plan = errand.plan
-        made = self.run.call(plan.source, "make a bundle", partial(_bundle, errand))
+        plan, make = errand.plan, _letters if errand.by_letter else _bundle
+        made = self.run.call(plan.source, "make what is carried", partial(make, errand))
         if made is None:
             return
         errand.goods, errand.streams = made
-        self.run.watch.carries(plan.source, "bundle", errand.streams, self.run.time.now)
+        link = "paper" if errand.by_letter else "bundle"
+        self.run.watch.carries(plan.source, link, errand.streams, self.run.time.now)
         self.run.note(plan.source, "made", plan.fault, [kind for kind, _ in errand.streams], len(errand.goods))
 
     # -- the register's side -------------------------------------------------------------------------------------
@@ -101,7 +117,7 @@ class Couriers:
         if not errand.goods:
             return
         self.run.watch.brings((kind for kind, _ in errand.streams), self.run.time.now)
-        if self._import(errand):
+        if self._enter(errand) if errand.by_letter else self._import(errand):
             errand.left.pop(0)
             errand.brought += 1
             self.run.watch.injected(errand.plan.fault)
@@ -139,6 +155,18 @@ class Couriers:
             if isinstance(told, KeersluisError):
                 self.run.watch.surprised("intact receipts were refused", told)
 
+    def _enter(self, errand: Errand) -> bool:
+        """Steps 10-12 for each letter. None that was not damaged is refused."""
+        for packed in errand.goods:
+            told = self.run.call(REGISTER, "enter a letter", partial(_entered, packed))
+            if told is None:
+                return False
+            if isinstance(told, Refused):
+                self.run.watch.surprised("an intact letter was refused", told.error)
+            else:
+                self.run.note(REGISTER, "entered", told.kind, told.position, told.outcome)
+        return True
+
 
 def _bundle(errand: Errand, node: Node) -> tuple[list[bytes], Streams]:
     """A bundle of all that the register has not receipted, or of one kind of it."""
@@ -160,3 +188,33 @@ def _taken_in(file: bytes, node: Node) -> list[carrying.Taken] | KeersluisError:
         raise
     except KeersluisError as error:
         return error
+
+
+def _letters(errand: Errand, node: Node) -> tuple[list[bytes], Streams] | None:
+    """Letters for some events of one kind, mostly of one that waits, and not always in their order. None: nothing does,
+    and it is looked again in an hour."""
+    variant = errand.plan.variant
+    promises = node.store.write(node.prepare)
+    with node.store.read() as tx:
+        waiting = [(each, first) for each, first, _last in posting.waiting(tx, promises, REGISTER)]
+        if not waiting and variant % 4 == 0:
+            waiting = [(each, 1) for each in promises if each.kind.path == errand.plan.kind and each.size]
+        if not waiting:
+            return None
+        promised, first = waiting[variant % len(waiting)]
+        first += variant % (promised.size - first + 1)
+        last = min(promised.size, first + MOST_LETTERS - 1)
+        posted, _too_large = posting.prepare(tx, node.ctx, promised, first, last, REGISTER)
+    node.store.write(partial(_post, node, promised, posted))
+    goods = [each.packed for each in posted][:: -1 if variant % 2 else 1]
+    if len(goods) > 1 and variant % 5 == 0:
+        goods.pop()  # lost in the post
+    return goods, [(promised.kind.path, posted[0].checkpoint.complete_through)]
+
+
+def _post(node: Node, promised: Promised, posted: Sequence[Posted], tx: Connection) -> None:
+    posting.post(tx, node.ctx, promised, posted, node.clock.now())
+
+
+def _entered(packed: bytes, node: Node) -> Entered | Refused:
+    return node.enter_letter(unpack(packed), letter_id(packed).hex()).result()

@@ -35,13 +35,15 @@ FAULTS: Mapping[str, str] = {
     "key-reused": "other content is published under a known key",
     "bundle": "a bundle is carried to the register: late, twice, out of order with the wire, or never",
     "bundle-damaged": "a bundle arrives with bytes changed or cut off",
+    "letter": "single events come by letter before, after or instead of the wire",
+    "letter-repeated": "a letter is entered twice",
     "emergency-route": "a decision is covered by an emergency route, for some purposes and some time",
 }
 
 _OFTEN = {"clock-skew": 0.75, "gate-mid-batch": 0.5, "slow": 0.6}
 """Faults that many seeds have: clocks are never quite right, and what is subtle needs many tries."""
 
-CARRIED = ("bundle", "bundle-damaged")
+CARRIED = ("bundle", "bundle-damaged", "letter", "letter-repeated")
 """Faults of what is carried by hand."""
 
 _APART = (*CARRIED, "emergency-route")
@@ -171,8 +173,8 @@ class Again:
 
 @dataclass(frozen=True, slots=True)
 class Carried:
-    """A bundle of a source for the register: `made` at one true time and brought at none, one or two others. `variant`
-    chooses what is in it, all or one `kind`, and how it is damaged."""
+    """A bundle, or some letters, of a source for the register: `made` at one true time and brought at none, one or two
+    others. `variant` chooses what is in it, all or one `kind`, and how it is damaged."""
 
     fault: str
     source: str
@@ -238,14 +240,14 @@ def _with_carried(random: Random, plan: Plan) -> Plan:
         made = until - random.randrange(max(HOUR, (until - since) // 2))  # by then something waits
         brought = [made + random.choice((0, 0, HOUR, random.randrange(20 * HOUR)))]
         fault = random.choice(("bundle", *CARRIED))
-        if random.random() < 0.3:
+        if fault == "letter-repeated" or random.random() < 0.3:
             brought.append(brought[0] + random.randrange(12 * HOUR))
         elif random.random() < 0.15:
             brought.clear()
         kind = random.choice(_LEAVES[source])
         carried.append(Carried(fault, source, kind, made, tuple(brought), random.randrange(1 << 16)))
         if random.random() < 0.85:
-            orders += _link_orders(random, source, since, until)
+            orders += _link_orders(random, source, fault, since, until)
     return replace(plan, carried=tuple(carried), orders=(*plan.orders, *orders))
 
 
@@ -255,9 +257,10 @@ def _dark(random: Random, plan: Plan, source: str) -> tuple[Instant, Instant]:
     return random.choice(cuts) if cuts and random.random() < 0.7 else _between(random, 2, 30)
 
 
-def _link_orders(random: Random, source: str, since: Instant, until: Instant) -> list[Order]:
+def _link_orders(random: Random, source: str, fault: str, since: Instant, until: Instant) -> list[Order]:
     """The wire is closed and what is carried goes through; or the other way round; or nothing passes at all."""
-    link = random.choice(("wire", "wire", "wire", "wire", "bundle", "*"))
+    by = "paper" if fault.startswith("letter") else "bundle"
+    link = random.choice(("wire", "wire", "wire", "wire", by, "*"))
     node, peer, direction = random.choice(((source, REGISTER, "out"), (REGISTER, source, "in")))
     orders = [Order(node, since, peer, direction, random.choice(("*", source)), "closed", link=link)]
     if random.random() < 0.5:

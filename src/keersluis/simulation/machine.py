@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from functools import cache
 from typing import Any, TypeVar
 
@@ -16,6 +17,8 @@ from keersluis.exchange.batches import Batch, Receipt
 from keersluis.exchange.envelope import Received
 from keersluis.exchange.gates import GateOrder, Way
 from keersluis.exchange.inbox import Refused
+from keersluis.exchange.letterbox import Entered
+from keersluis.exchange.letters import Letter
 from keersluis.exchange.sender import Link
 from keersluis.identity import KeyRing
 from keersluis.service import Node
@@ -68,6 +71,10 @@ class ObservedNode(Node):
         if isinstance(result, Receipt):
             self.disk.note(Receipted(kind_of(batch), entered_of(batch), link))
         return result
+
+    def enter_letter(self, letter: Letter, letter_id: str) -> Future[Entered | Refused]:
+        self.by = "paper"
+        return super().enter_letter(letter, letter_id)
 
     def _apply(self, tx: Connection, events: Sequence[Received], now: Instant) -> None:
         super()._apply(tx, events, now)
