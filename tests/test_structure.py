@@ -33,8 +33,8 @@ _PURE = {
     "adaptors": "mapping",
     "simulation": "acts drawing population feed",
     "web": "actions binding canals chart completeness exchange_topics exchange_view history layout orders picture"
-    " scene topic_bundles topic_gaps topic_gates topic_intake topic_keys topic_reconcile topic_reservations"
-    " topic_restore topics views protocol",
+    " scene topic_bundles topic_gaps topic_gates topic_intake topic_keys topic_letters topic_reconcile"
+    " topic_reservations topic_restore topics views protocol",
 }
 PURE = [f"{room}.{module}".lstrip(".") for room, modules in _PURE.items() for module in modules.split()]
 """Modules that decide, count or word: they get time and everything else as data (DESIGN.md, "Rooms")."""

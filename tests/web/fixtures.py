@@ -278,7 +278,12 @@ def answers() -> dict[str, Any]:
     doubt = {"n": 2, "source": "om", "kinds": [], "since": "2025-07-10T00:00:00Z", "until": "2025-07-17T00:00:00Z"}
     doubt |= {"who": "Registerhouder", "why": "Inbraak", "set_at": "2025-07-18T00:00:00Z", "facts": 812}
     doubt |= {"reaffirmed": [], "lifted_at": None, "lifted_by": None, "lifted_why": None}
+    letter = {"letter": "ab12", "position": 812, "at": "2025-08-02T08:00:00Z"}
+    printed = letter | {"kind": "judgment.serious", "peer": "justid"}
+    came = letter | {"origin": "00000099000000001001/judgment.serious/1", "outcome": "applied"}
+    letters = {"in": [came], "out": [printed], "letters_in": 1, "letters_out": 1312, "loose": 1}
     return {
+        "/v0/brieven": letters,
         "/v0/afstemmingen": {"statements": [stated], "gaps": [gap], "heard": [gap]},
         "/v0/voorbehouden": {"reservations": [doubt]},
         "/v0/sleutels": {"keys": [key], "certificate": shown},

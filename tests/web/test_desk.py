@@ -174,10 +174,23 @@ def test_what_the_api_really_says_is_what_the_page_shows(node_page: TestClient[A
     assert made.status_code == 200, made.text
     fetched = post(node_page, f"{own}/bundel-ophalen", number="1", part="1")
     assert (fetched.status_code, fetched.headers["content-type"]) == (200, "application/octet-stream")
+    fact = {"subject": "skn:T0000001", "content": {"offence": "generated"}}
+    event = {"specversion": "1.0", "id": "2025-090", "source": "urn:nld:oin:00000099000000001001:systeem:test"}
+    event |= {"type": "nl.justitie.prosecution-decision.serious", "occurred": "2025-08-02T10:00:00+02:00", "data": fact}
+    assert node_page.post("/v0/gebeurtenissen", json=event).status_code == 200
+    pdf = post(node_page, f"{own}/brieven-afdrukken", event="2025-090", language="nl")
+    assert pdf.content.startswith(b"%PDF"), pdf.text
     turned = post(node_page, f"{own}/sleutel-wisselen", **said, stap="doe")
     assert turned.status_code == 200, turned.text
     page = node_page.get("/uitwisseling?taal=en").text
-    for shown in ("post-room", "Registered, per kind and place", "The latest orders", "Made here", "to come"):
+    for shown in (
+        "post-room",
+        "Registered, per kind and place",
+        "The latest orders",
+        "Made here",
+        "Printed: 1 in all",
+        "to come",
+    ):
         assert shown in page, shown
 
 

@@ -8,6 +8,7 @@ from keersluis.web import (
     topic_gates,
     topic_intake,
     topic_keys,
+    topic_letters,
     topic_reconcile,
     topic_reservations,
     topic_restore,
@@ -20,7 +21,11 @@ from keersluis.web.topics import Topic, own_kinds
 def of(scene: Scene, organisation: str) -> list[Topic]:
     """The topics of one organisation, in the order in which the page shows them."""
     status = scene.by_key[organisation]
-    found = [topic_gates.topic(scene, organisation), topic_bundles.topic(scene, organisation)]
+    found = [
+        topic_gates.topic(scene, organisation),
+        topic_bundles.topic(scene, organisation),
+        topic_letters.topic(scene, organisation),
+    ]
     if own_kinds(scene, organisation):
         found.append(topic_intake.topic(scene, organisation))
     if "register" in status["roles"]:
