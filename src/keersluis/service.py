@@ -83,6 +83,7 @@ class Node:
         self.chain, self.me, self.store, self.clock, self.link = chain, me, store, clock, link
         self.seals: Seals = NO_SEALS
         self.ctx = Context(chain, me, signer, keyring, clock, self._publish, secret)
+        self._heard = questions.Heard(clock.now(), chain.skew)
         self.policies = decisions.policies_for(decisions.policies_of(chain), me.key)
         self._unsaid = "register" in me.roles  # watermarks may have moved of which the askers were not told
         store.before_commit.append(self._seal)
@@ -199,8 +200,7 @@ class Node:
 
         `by` as for `receive`: nobody asks in another's name, also not with a message that it overheard.
         """
-        oin, payload = questions.opened(message, "questions", self._keys())
-        own_word(oin, by)
+        oin, payload = self._heard.questions(message, self._keys(), self.clock.now(), by)
         asker = self.chain.organisation_by_oin(oin)
         try:
             asked = msgspec.json.decode(payload, type=list[Question])
@@ -225,7 +225,8 @@ class Node:
         requests = [{**request, "moment": each.moment} for request, each in zip(requests, asked, strict=True)]
         peer = self.chain.register
         self.store.write(partial(self._asking, peer.key, len(asked)))
-        message = self.link.send(peer.key, questions.QUESTIONS, questions.sign(asked, "questions", self.ctx.signer))
+        question = questions.ask(asked, self.ctx.signer, self.clock.now(), secrets.token_hex(12))
+        message = self.link.send(peer.key, questions.QUESTIONS, question)
         oin, payload = questions.opened(message, "answers", self._keys())
         if oin != peer.oin:
             raise Untrusted("answer.not-from-register", expected=f"a signature of {peer.oin}", got=oin)

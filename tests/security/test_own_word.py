@@ -7,13 +7,19 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from keersluis.chain import load_chain
-from keersluis.errors import Forbidden
-from keersluis.exchange import questions
-from keersluis.exchange.batches import Outcomes, decode
+from keersluis.errors import Conflict, Forbidden, Incorrect, Untrusted
+from keersluis.exchange import inbox, questions
+from keersluis.exchange.batches import Batch, Outcomes, Parcel, decode, encode
+from keersluis.merkle import leaf_hash, root
 from keersluis.service import Node, make_home, open_node
-from keersluis.times import SystemClock, format_instant
+from keersluis.signing import sign_note
+from keersluis.timeline import log
+from keersluis.times import HOUR, SECOND, SystemClock, format_instant
+from keersluis.watermarks import Checkpoint, stream_origin
 
 KIND = "prosecution-decision.serious"
 
@@ -96,3 +102,101 @@ def test_nobody_asks_with_the_question_of_another(nodes: dict[str, Node], link: 
     with pytest.raises(Forbidden) as refused:
         nodes["justid"].answer(message, nodes["om"].me.oin)
     assert refused.value.code == "link.not-its-own"
+
+
+def test_a_replayed_question_is_refused_and_makes_no_look_up(nodes: dict[str, Node], link: Overhears) -> None:
+    asker, register = nodes["justis"], nodes["justid"]
+    link.oin = asker.me.oin
+    moment = format_instant(asker.clock.now())
+    request = {"id": "q-1", "policy": "vog-standard", "subject": "skn:T0000001", "moment": moment}
+    asker.decide([request])
+    looked_up = look_ups(register)
+    _path, message = link.kept[0]
+    with pytest.raises(Conflict) as refused:
+        register.answer(message, link.oin)
+    assert refused.value.code == "question.replayed"
+    assert look_ups(register) == looked_up == 1
+    asker.decide([request])  # asking again is signing again: legal, and the same decision
+
+
+def look_ups(node: Node) -> int:
+    with node.store.read() as tx:
+        return sum(entry.kind == "answer.given" for entry in log.entries(tx, 0, 1000))
+
+
+@pytest.mark.parametrize("off", [-questions.FRESH - HOUR, -questions.FRESH - 10 * SECOND, 10 * SECOND, HOUR])
+def test_a_question_of_another_time_is_refused(nodes: dict[str, Node], off: int) -> None:
+    asker, register = nodes["justis"], nodes["justid"]
+    message = questions.ask([], asker.ctx.signer, register.clock.now() + off, "0" * 24)
+    with pytest.raises(Untrusted) as refused:
+        register.answer(message)
+    assert refused.value.code == "question.stale"
+
+
+@pytest.mark.parametrize("field", ["at", "nonce"])
+def test_the_time_and_the_nonce_of_a_question_are_signed(nodes: dict[str, Node], field: str) -> None:
+    asker, register = nodes["justis"], nodes["justid"]
+    now = register.clock.now()
+    told = msgspec.json.decode(questions.ask([], asker.ctx.signer, now, "0" * 24))
+    told[field] = format_instant(now + 1) if field == "at" else "1" * 24
+    with pytest.raises(Untrusted):
+        register.answer(msgspec.json.encode(told))
+    del told[field]
+    with pytest.raises(Incorrect):
+        register.answer(msgspec.json.encode(told))
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), st.integers(-200, 200)), max_size=40))
+def test_no_message_is_heard_twice_whatever_the_order(shown: list[tuple[int, int]]) -> None:
+    """A clock that only goes forward; messages of all ages, shown again at any later moment."""
+    heard, now, taken = questions.Heard(0, 2 * SECOND), HOUR, set()
+    for step, age in shown:
+        now += step * 30 * SECOND
+        at = HOUR + age * SECOND
+        try:
+            heard._hear("1", f"n{age}", at, now)
+        except (Conflict, Untrusted):
+            continue
+        assert age not in taken
+        taken.add(age)
+
+
+def test_an_event_of_more_than_64_KiB_is_set_apart_with_its_place(nodes: dict[str, Node], link: Overhears) -> None:
+    """Signed by its source, and still not taken."""
+    om, register = nodes["om"], nodes["justid"]
+    large = b'{"specversion":"1.0","x":"' + b"x" * (64 * 1024) + b'"}'
+    now = om.clock.now()
+    kind = om.chain.kinds[KIND]
+    checkpoint = Checkpoint(stream_origin(om.me.oin, kind.path, 1), 1, root([leaf_hash(large)]), now, now - HOUR)
+    batch = Batch(sign_note(checkpoint.text(), om.ctx.signer), 1, [msgspec.Raw(large)])
+    (outcome,) = decode(register.receive(encode(Parcel([batch])), om.me.oin), Outcomes).outcomes
+    assert outcome.problem is not None
+    assert outcome.problem["code"] == "event.too-large"
+    assert applied(register) == 0
+
+
+def nonsense(om: Node, number: int) -> Batch:
+    """Events of 64 KiB and more that do not give the root that is signed."""
+    events = [msgspec.Raw(b'"' + bytes([97 + number % 26]) * 60_000 + b'"') for _ in range(17)]
+    now = om.clock.now()
+    kinds = [kind for kind in om.chain.kinds.values() if kind.source == "om" and "justid" in kind.receivers]
+    kind = kinds[number % len(kinds)]
+    text = Checkpoint(stream_origin(om.me.oin, kind.path, 1), 17, bytes(32), now, now - HOUR - number).text()
+    return Batch(sign_note(text, om.ctx.signer), 1, events)
+
+
+def test_a_peer_that_sends_nonsense_fills_no_disk_and_is_told_so(
+    nodes: dict[str, Node], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    om, register = nodes["om"], nodes["justid"]
+    monkeypatch.setattr(inbox, "MOST_OF_A_SOURCE", 4 << 20)
+    codes = []
+    for number in range(12):
+        (outcome,) = decode(register.receive(encode(Parcel([nonsense(om, number)])), om.me.oin), Outcomes).outcomes
+        assert outcome.problem is not None
+        codes.append(outcome.problem["code"])
+    assert codes[:4] == ["exchange.root-differs"] * 4
+    assert codes[-1] == "quota.set-apart"
+    assert outcome.problem["quota"]["set-apart"] == 4 << 20
+    with register.store.read() as tx:
+        assert inbox.bytes_apart(tx, "om") <= 4 << 20

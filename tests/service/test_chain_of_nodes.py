@@ -15,7 +15,7 @@ from keersluis import status
 from keersluis.chain import Chain, load_chain
 from keersluis.errors import Forbidden, Incorrect, Unavailable, Untrusted
 from keersluis.exchange.gates import GateOrder
-from keersluis.exchange.questions import QUESTIONS, sign
+from keersluis.exchange.questions import QUESTIONS, ask
 from keersluis.exchange.sender import BATCHES
 from keersluis.service import Node, make_home, open_node
 from keersluis.timeline.verify import verify_path
@@ -182,8 +182,8 @@ def test_P4_gates_stop_questions_at_the_asker_and_at_the_register(town: Town) ->
 def test_a_question_in_another_name_is_refused(town: Town) -> None:
     justid, om = town.nodes["justid"], town.nodes["om"]
     with pytest.raises(Forbidden):
-        justid.answer(sign([], "questions", om.ctx.signer))
-    forged = msgspec.json.decode(sign([], "questions", town.nodes["justis"].ctx.signer))
+        justid.answer(ask([], om.ctx.signer, town.clock.now(), "1" * 24))
+    forged = msgspec.json.decode(ask([], town.nodes["justis"].ctx.signer, town.clock.now(), "2" * 24))
     forged["payload"] = [{"id": "x"}]
     with pytest.raises(Untrusted):
         justid.answer(msgspec.json.encode(forged))

@@ -332,6 +332,14 @@ def in_quarantine(tx: Connection, stream: int, code: str, place: str, events: by
     return len(rows) >= most or any(same)
 
 
+def quarantined_bytes(tx: Connection, source: str) -> int:
+    """The bytes of a source that are set apart and not solved."""
+    c = quarantine.c
+    join = quarantine.join(in_streams, in_streams.c.stream == c.stream)
+    query = sa.select(sa.func.sum(sa.func.length(c.body))).select_from(join)
+    return int(tx.execute(query.where(in_streams.c.source == source, c.solved_at.is_(None))).scalar() or 0)
+
+
 def solve_quarantine(tx: Connection, stream: int, at: Instant) -> None:
     """The stream went on after all: what was set apart is solved."""
     c = quarantine.c

@@ -181,6 +181,11 @@ def _when(occurred: str, tz: ZoneInfo) -> When:
 
 def received(event: bytes, origin: str, kind: Kind, position: int, tz: ZoneInfo) -> Received:
     """Open one event of a verified batch. Raises Incorrect `event.unreadable` or `times.not-a-time`."""
+    if len(event) > MAX_EVENT:
+        where = f"{origin} event {position}"
+        raise Incorrect(
+            "event.too-large", expected=f"at most {MAX_EVENT} bytes", got=f"{len(event)} bytes", where=where
+        )
     envelope = decode(event)
     when = _when(envelope.occurred, tz)
     return Received(origin, kind, position, event, envelope, when, _instant(envelope.time))

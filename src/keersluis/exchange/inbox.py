@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 
 from keersluis.chain import Kind
 from keersluis.context import Context
-from keersluis.errors import Fault, Forbidden, Incorrect, KeersluisError, Untrusted
+from keersluis.errors import Fault, Forbidden, Incorrect, KeersluisError, Unavailable, Untrusted
 from keersluis.exchange import _store, _store_epochs, gaps, gatekeeper, isolation, loose, succession
 from keersluis.exchange.batches import (
     Batch,
@@ -37,6 +37,9 @@ from keersluis.watermarks import NOTHING_PROMISED, Checkpoint, parse_origin, str
 
 MOST_KEPT = 1 << 20
 """The most bytes of events that are kept of one batch that was set apart."""
+
+MOST_OF_A_SOURCE = 64 << 20
+"""The most bytes that are kept of all streams of one source while they are not mended."""
 
 MOST_SET_APART = 20
 """The most batches of one stream that are kept while it is not mended: somebody who sends nonsense fills no disk."""
@@ -379,6 +382,9 @@ def set_apart(tx: Connection, arrival: Arrival, error: KeersluisError, now: Inst
     if _store.in_quarantine(tx, stream.stream, error.code, place, events, MOST_SET_APART):
         return Refused(error)
     body = arrival.batch.checkpoint.encode() + b"\n" + events
+    if (kept := bytes_apart(tx, arrival.source)) + len(body) > MOST_OF_A_SOURCE:
+        _stopped(tx, stream, error.code, place)
+        return Refused(_too_much(arrival.source, kept, error))
     _store.add_quarantine(
         tx,
         {
@@ -391,7 +397,7 @@ def set_apart(tx: Connection, arrival: Arrival, error: KeersluisError, now: Inst
             "solved_at": None,
         },
     )
-    _store.update_in_stream(tx, stream.stream, stopped=json.dumps({"code": error.code, "place": place}))
+    _stopped(tx, stream, error.code, place)
     log.append(
         tx,
         at=now,
@@ -400,6 +406,26 @@ def set_apart(tx: Connection, arrival: Arrival, error: KeersluisError, now: Inst
         body={"origin": stream.origin, "code": error.code, "place": place},
     )
     return Refused(error)
+
+
+def _stopped(tx: Connection, stream: Any, code: str, place: str) -> None:
+    _store.update_in_stream(tx, stream.stream, stopped=json.dumps({"code": code, "place": place}))
+
+
+def bytes_apart(tx: Connection, source: str) -> int:
+    """How many bytes of a source are set apart and not solved."""
+    return _store.quarantined_bytes(tx, source)
+
+
+def _too_much(source: str, kept: int, error: KeersluisError) -> Unavailable:
+    return Unavailable(
+        "quota.set-apart",
+        expected=f"at most {MOST_OF_A_SOURCE} bytes of {source} set apart",
+        got=f"one more batch that does not fit ({error.code})",
+        mend="mend the streams that stand still; then what is set apart is solved",
+        retry_after=60,
+        quota={"set-apart": MOST_OF_A_SOURCE, "used-set-apart": kept},
+    )
 
 
 def watermarks(tx: Connection) -> dict[str, Instant]:
