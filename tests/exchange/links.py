@@ -19,14 +19,16 @@ from typing import Any
 import msgspec
 from exchange_harness import KIND, START, event
 
-from keersluis import carrying
+from keersluis import carrying, letters_desk
 from keersluis.chain import Chain, load_chain
 from keersluis.errors import KeersluisError, Unavailable
 from keersluis.exchange import _store, inbox, outbox, packing
 from keersluis.exchange.batches import Batch, Outcomes, Parcel, decode, encode
 from keersluis.exchange.gates import GateOrder
+from keersluis.exchange.letters import parse_code, split
 from keersluis.exchange.packing import Wanted
 from keersluis.merkle import Frontier
+from keersluis.paper.gathering import Page, gather
 from keersluis.register import desk as register
 from keersluis.service import Node, make_home, open_node
 from keersluis.signing import sign_note
@@ -136,10 +138,24 @@ def _template() -> tuple[Chain, Path]:
     return chain, new.home
 
 
+@dataclass(frozen=True)
+class Ahead:
+    """What becomes of an event that comes before its turn: with which codes it is refused, and how many times it takes
+    effect at once (0 or 1). In no case its position or the watermark moves."""
+
+    refused: frozenset[str]
+    effect: int
+
+
 class Link:
-    """One way to bring events over. Refusals come back as error codes, so that every link can be asked the same."""
+    """One way to bring events over. Refusals come back as error codes, so that every link can be asked the same.
+
+    What differs by nature stands here as data: `ahead`, and `back`, the link that brings the receipts.
+    """
 
     name = ""
+    ahead = Ahead(frozenset(), 0)
+    back = ""
 
     def __init__(self, between: Ends) -> None:
         self.ends = between
@@ -148,9 +164,13 @@ class Link:
         """All that waits, as the product does it, with the receipts back."""
         raise NotImplementedError
 
-    def pack(self, first: int, through: int, node: Node | None = None) -> Any:
-        """Events `first` … `through` of KIND, ready to travel, and not delivered."""
+    def pack(self, first: int, through: int, node: Node | None = None, kind: str = KIND) -> Any:
+        """Events `first` … `through` of a kind, ready to travel, and not delivered."""
         raise NotImplementedError
+
+    def pieces(self, packed: Any) -> list[Any]:
+        """What was packed, in the pieces that may travel apart: each can be delivered."""
+        return [packed]
 
     def deliver(self, packed: Any) -> list[str]:
         """Hand over what was packed; the codes of what was refused."""
@@ -163,13 +183,15 @@ class Link:
 
 class WireLink(Link):
     name = "wire"
+    ahead = Ahead(frozenset({"exchange.gap"}), 0)
+    back = "wire"
 
     def send(self) -> list[str]:
         return sorted(set(self.ends.source.pump(peers=["justid"]).sent["justid"].refused.values()))
 
-    def pack(self, first: int, through: int, node: Node | None = None) -> Any:
+    def pack(self, first: int, through: int, node: Node | None = None, kind: str = KIND) -> Any:
         node = node or self.ends.source
-        promised = next(p for p in node.store.write(node.prepare) if p.kind.path == KIND)
+        promised = next(p for p in node.store.write(node.prepare) if p.kind.path == kind)
         with node.store.read() as tx:
             rows = _store.tail(tx, promised.stream, first - 1, through, 1000)
             told = Frontier().extend(_store.leaves(tx, promised.stream, 0, first - 1))
@@ -187,6 +209,8 @@ class WireLink(Link):
 
 class BundleLink(Link):
     name = "bundle"
+    ahead = Ahead(frozenset({"bundle.gap"}), 0)
+    back = "bundle"
 
     def send(self) -> list[str]:
         try:
@@ -195,9 +219,9 @@ class BundleLink(Link):
             return [error.code]
         return self.deliver(fetched(self.ends.source, packed)) or self.confirm()
 
-    def pack(self, first: int, through: int, node: Node | None = None) -> Any:
+    def pack(self, first: int, through: int, node: Node | None = None, kind: str = KIND) -> Any:
         node = node or self.ends.source
-        return fetched(node, carrying.make(node, Wanted("justid", (KIND,), first, through)))
+        return fetched(node, carrying.make(node, Wanted("justid", (kind,), first, through)))
 
     def deliver(self, packed: Any) -> list[str]:
         return import_into(self.ends.register, packed)
@@ -208,6 +232,43 @@ class BundleLink(Link):
         except KeersluisError as error:
             return [error.code]
         return import_into(self.ends.source, fetched(self.ends.register, packed))
+
+
+class PaperLink(Link):
+    """Letters, one for each event. Their codes go over as contents; print and scan are tried in tests/paper."""
+
+    name = "paper"
+    ahead = Ahead(frozenset(), 1)  # each letter brings its own proof, and waits for no other
+    back = "bundle"  # a letter has no way back: its receipt goes with whatever goes that way
+
+    def send(self) -> list[str]:
+        try:
+            printed = letters_desk.post(self.ends.source, letters_desk.Wish(waiting_for="justid"))
+        except KeersluisError as error:
+            return [error.code]
+        return self.deliver(_pages(printed)) or self.confirm()
+
+    def pack(self, first: int, through: int, node: Node | None = None, kind: str = KIND) -> Any:
+        wish = letters_desk.Wish(kind=kind, first=first, last=through, to="justid")
+        return _pages(letters_desk.post(node or self.ends.source, wish))
+
+    def pieces(self, packed: Any) -> list[Any]:
+        return [[page] for page in packed]
+
+    def deliver(self, packed: Any) -> list[str]:
+        read, unread = gather(packed)
+        results = letters_desk.enter(self.ends.register, [each.packed for each in read])
+        refused = [result["problem"]["code"] for result in results if "problem" in result]
+        return [each.error.code for each in unread] + refused
+
+    def confirm(self) -> list[str]:
+        return BundleLink(self.ends).confirm()
+
+
+def _pages(printed: letters_desk.Printed) -> list[Page]:
+    """Letters as they are read from a scan, a page each."""
+    codes = (tuple(parse_code(code) for code in split(letter.packed)) for letter in printed.letters)
+    return [Page("scan", number, each) for number, each in enumerate(codes, 1)]
 
 
 def fetched(node: Node, packed: packing.Packed) -> bytes:
@@ -230,4 +291,4 @@ def _code(sentence: str) -> str:
     return sentence.rpartition("[")[2].rstrip("]")
 
 
-LINKS: Sequence[type[Link]] = (WireLink, BundleLink)
+LINKS: Sequence[type[Link]] = (WireLink, BundleLink, PaperLink)
