@@ -246,7 +246,7 @@ def tell(node: Node, message: bytes, by: str | None = None) -> bytes:
 
 
 class Peer:
-    """The source of a kind as a ledger that is asked over the wire; it gives numbers, and no ids."""
+    """The source of a kind, asked over the wire: it gives numbers (`reconciliation.Tallies`), and no ids."""
 
     def __init__(self, node: Node, peer: str) -> None:
         self.node, self.peer, self.size = node, peer, 0
@@ -258,9 +258,6 @@ class Peer:
         told = tally_questions.heard(node.ctx, self.peer, question, answer, node.clock.now())
         self.size = told.size
         return told.tally
-
-    def entries(self, kind: str, since: Instant, until: Instant) -> Sequence[Entry]:
-        raise NotImplementedError
 
 
 def compare_with(node: Node, peer: str, kind: str, since: Instant, until: Instant) -> dict[str, Any]:

@@ -38,9 +38,14 @@ def run(number: int, rounds: int, singles: int, say: Say) -> dict[str, Any]:
             say("latency of single events on an idle chain")
             single = ours.latencies(nodes, sent, singles, SIZE)
             ours.exactly_once(nodes, sent + singles)
+        say("ours over TLS")
+        with ours.pair(home / "tls", tls=True) as nodes:
+            ours.throughput(nodes, 0, number // 4, SIZE)
+            secured = ours.throughput(nodes, number // 4, number, SIZE)
     finally:
         shutil.rmtree(home, ignore_errors=True)
     return result({name: median(values) for name, values in told.items()}, single) | {
+        "ours_over_tls_per_s": round(secured),
         "events": number,
         "rounds": rounds,
         "spread": {name: [round(min(values)), round(max(values))] for name, values in told.items()},

@@ -33,9 +33,9 @@ PATIENCE = 120.0
 
 
 @contextmanager
-def pair(home: Path) -> Iterator[Nodes]:
-    """A source and the register, running."""
-    nodes = Nodes(load_chain("nl-justice"), home, None, only=(SOURCE, RECEIVER))
+def pair(home: Path, *, tls: bool = False) -> Iterator[Nodes]:
+    """A source and the register, running; without TLS by default, as the peers are measured."""
+    nodes = Nodes(load_chain("nl-justice"), home, None, only=(SOURCE, RECEIVER), tls=tls)
     nodes.start()
     try:
         yield nodes

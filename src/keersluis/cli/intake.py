@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from keersluis.cli.output import AsJson, emit
-from keersluis.cli.target import Directory, Target, Whose, is_down
-from keersluis.errors import Incorrect, Unavailable
+from keersluis.cli.target import Directory, Target, Whose
+from keersluis.errors import Incorrect
 from keersluis.words import translator
 
 if TYPE_CHECKING:
@@ -27,17 +26,6 @@ KindPath = Annotated[str, typer.Option("--kind", help="Kind of facts, one of thi
 Id = Annotated[str, typer.Option(help="The id that the event will have; of a mailbag, a name for it.")]
 Who = Annotated[str, typer.Option(help="Who says so.")]
 Why = Annotated[str, typer.Option(help="Why.")]
-
-
-def _ask(target: Target, path: str, body: Any, on_store: Callable[[Node], Any]) -> Any:
-    """Over the API, or on the store of a node that does not run."""
-    try:
-        return target.call(path, body)
-    except Unavailable as error:
-        if not is_down(error):
-            raise
-        with target.node() as node:
-            return on_store(node)
 
 
 @app.command("register")
@@ -61,7 +49,7 @@ def register(
         return
     rows = _read(file) if file else [_row(kind, item, occurred, channel)]
     body = [{"soort": k, "id": i, "gebeurd": o, "kanaal": c} for k, i, o, c in rows]
-    done = _ask(target, "/v0/inname/wachtend", body, lambda node: {"registered": node.register_waiting(rows)})
+    done = target.ask("/v0/inname/wachtend", body, lambda node: {"registered": node.register_waiting(rows)})
     emit(done, as_json, f"{done['registered']:,} acts are registered as waiting for entry.")
 
 
@@ -84,7 +72,7 @@ def _mailbag(
         completing.register_mailbag(node, kind, item, count, occurred, channel)
         return {"registered": count}
 
-    done = _ask(target, "/v0/inname/postzakken", body, act)
+    done = target.ask("/v0/inname/postzakken", body, act)
     emit(done, as_json, f"About {count:,} acts wait unopened in {item}: no promise of {kind} passes {occurred}.")
 
 
@@ -190,7 +178,7 @@ def opened(
         return {"left": completing.open_mailbag(node, kind, item, count)}
 
     body = {"soort": kind, "id": item, "aantal": count}
-    done = _ask(Target(directory, organisation), "/v0/inname/postzakken/_open", body, act)
+    done = Target(directory, organisation).ask("/v0/inname/postzakken/_open", body, act)
     emit(done, as_json, f"{done['left']:,} are left. The bag holds promises back until it is closed.")
 
 
@@ -213,7 +201,7 @@ def close(
         return {"closed": item}
 
     body = {"soort": kind, "id": item, "wie": who, "waarom": why}
-    done = _ask(Target(directory, organisation), "/v0/inname/postzakken/_sluit", body, act)
+    done = Target(directory, organisation).ask("/v0/inname/postzakken/_sluit", body, act)
     emit(done, as_json, f"The mailbag {item} is closed.")
 
 
@@ -235,7 +223,7 @@ def withdraw(
         return {"withdrawn": completing.withdraw(node, [(kind, each) for each in ids], who, why)}
 
     body = {"soort": kind, "ids": ids, "wie": who, "waarom": why}
-    done = _ask(Target(directory, organisation), "/v0/inname/_trek-in", body, act)
+    done = Target(directory, organisation).ask("/v0/inname/_trek-in", body, act)
     emit(done, as_json, f"{done['withdrawn']:,} acts wait no longer.")
 
 
@@ -248,7 +236,7 @@ def list_(organisation: Whose, directory: Directory = Path(), as_json: AsJson = 
 
         return completing.waiting(node)
 
-    told = _ask(Target(directory, organisation), "/v0/inname/wachtend", None, act)
+    told = Target(directory, organisation).ask("/v0/inname/wachtend", None, act)
     lines = [f"{each['kind']:34} {each['channel']:12} {each['count']:>7,}  {_age(each)}" for each in told["groups"]]
     lines += [
         f"{each['kind']:34} {each['channel']:12} {each['count']:>7,}  {_age(each)}, mailbag {each['id']}"

@@ -3,15 +3,14 @@ run; what peers must hear they are then told when it runs again."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from keersluis.cli.output import AsJson, emit
-from keersluis.cli.target import Directory, Target, Whose, is_down
-from keersluis.errors import Incorrect, Unavailable
+from keersluis.cli.target import Directory, Target, Whose
+from keersluis.errors import Incorrect
 
 if TYPE_CHECKING:
     from keersluis.service import Node
@@ -24,23 +23,12 @@ From = Annotated[str | None, typer.Option("--from", help="From when on, RFC 3339
 Oin = Annotated[str, typer.Option(help="The OIN of the key's organisation.")]
 
 
-def _do(target: Target, path: str, body: Any, on_the_store: Callable[[Node], Any]) -> Any:
-    """Over the API when the node runs, else on its store; either way durable when it returns."""
-    try:
-        return target.call(path, body)
-    except Unavailable as error:
-        if not is_down(error):
-            raise
-    with target.node() as node:
-        return on_the_store(node)
-
-
 @app.command("list")
 def list_(organisation: Whose, directory: Directory = Path(), as_json: AsJson = False) -> None:
     """The keys of all organisations as this node knows them, and the certificate that it shows."""
     from keersluis import keeping
 
-    told = _do(Target(directory, organisation), "/v0/sleutels", None, keeping.overview)
+    told = Target(directory, organisation).ask("/v0/sleutels", None, keeping.overview)
     lines = [
         f"{each['organisation'] or '?':10} {each['key']}  {each['state']:9} {each['from']} … {each['until'] or ''}"
         for each in told["keys"]
@@ -72,7 +60,7 @@ def rotate(
         at = parse_instant(from_) if from_ else node.clock.now() + AHEAD
         return {"statement": keeping.rotate(node, at, who, why)}
 
-    told = _do(Target(directory, organisation), "/v0/sleutels/_wissel", body, act)
+    told = Target(directory, organisation).ask("/v0/sleutels/_wissel", body, act)
     if out:
         write_whole(out, told["statement"].encode())
     emit(told, as_json, told["statement"])
@@ -99,7 +87,7 @@ def revoke(
         at = parse_instant(from_) if from_ else node.clock.now()
         return {"statement": keeping.revoke(node, oin, key, at, who, why)}
 
-    told = _do(Target(directory, organisation), "/v0/sleutels/_intrekken", body, act)
+    told = Target(directory, organisation).ask("/v0/sleutels/_intrekken", body, act)
     emit(told, as_json, f"The key {key} of {oin} counts no more.")
 
 
@@ -145,7 +133,7 @@ def _add(target: Target, oin: str, key: str, from_: str, who: str, why: str) -> 
         keeping.add(node, oin, key, parse_instant(from_), who, why)
         return {"added": oin}
 
-    return _do(target, "/v0/sleutels/_toevoegen", body, act)
+    return target.ask("/v0/sleutels/_toevoegen", body, act)
 
 
 @app.command("certificate")

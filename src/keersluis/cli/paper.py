@@ -219,15 +219,9 @@ def _lines(told: dict[str, Any]) -> Iterator[str]:
 def list_(organisation: Whose, directory: Directory = Path(), as_json: AsJson = False) -> None:
     """The letters that went out and came in, the latest first."""
     target = Target(directory, organisation)
-    try:
-        found = target.call("/v0/brieven")
-    except Unavailable as error:
-        if not is_down(error):
-            raise
-        from keersluis import letters_desk
+    from keersluis import letters_desk
 
-        with target.node() as node:
-            found = letters_desk.overview(node)
+    found = target.ask("/v0/brieven", None, letters_desk.overview)
     lines = [
         f"{each['at']}  out  {each['letter']}  {each['kind']} {each['position']} to {each['peer']}"
         for each in found["out"]

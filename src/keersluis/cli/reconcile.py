@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -173,7 +173,7 @@ def state(
         ]  # fmt: skip
         return reconciling.state(node, stated)
 
-    told = _ask(target, "/v0/afstemmingen", rows, act)
+    told = target.ask("/v0/afstemmingen", rows, act)
     differ = [each for each in told["periods"] if not each["agrees"]]
     lines = [
         f"{each['kind']} {each['since']} to {each['until']}: stated {each['stated']['count']:,}, "
@@ -183,16 +183,6 @@ def state(
     emit(told, as_json, "\n".join([f"{told['stated']:,} periods stated, {told['differ']:,} differ.", *lines]))
     if told["differ"]:
         raise typer.Exit(1)
-
-
-def _ask(target: Target, path: str, body: Any, on_store: Callable[[Node], Any]) -> Any:
-    try:
-        return target.call(path, body)
-    except Unavailable as error:
-        if not is_down(error):
-            raise
-        with target.node() as node:
-            return on_store(node)
 
 
 def _read(file: Path) -> list[dict[str, Any]]:
@@ -235,7 +225,7 @@ def show(organisation: Whose, directory: Directory = Path(), as_json: AsJson = F
 
         return reconciling.overview(node)
 
-    told = _ask(Target(directory, organisation), "/v0/afstemmingen", None, act)
+    told = Target(directory, organisation).ask("/v0/afstemmingen", None, act)
     lines = [
         f"{each['kind']:34} {each['since']} to {each['until']}: "
         + ("agrees" if each["agrees"] else f"stated {each['stated']['count']:,}, published {each['held']['count']:,}")

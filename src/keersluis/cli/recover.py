@@ -8,8 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from keersluis.cli.output import AsJson, emit
-from keersluis.cli.target import Directory, Target, Whose, is_down
-from keersluis.errors import Unavailable
+from keersluis.cli.target import Directory, Target, Whose
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False)
 
@@ -22,15 +21,9 @@ Kind = Annotated[str, typer.Option(help="Kind of facts, a leaf.")]
 def show(organisation: Whose, directory: Directory = Path(), as_json: AsJson = False) -> None:
     """Which streams are behind what partners hold, what lies in conflict, what nobody confirmed yet."""
     target = Target(directory, organisation)
-    try:
-        found = target.call("/v0/herstel")
-    except Unavailable as error:
-        if not is_down(error):
-            raise
-        from keersluis import restoring
+    from keersluis import restoring
 
-        with target.node() as node:
-            found = restoring.state(node)
+    found = target.ask("/v0/herstel", None, restoring.state)
     emit(found, as_json, "\n".join(_lines(found)) or "Nothing of a restore is unfinished.")
 
 
@@ -86,15 +79,13 @@ def confirm(
 ) -> None:
     """Somebody checked in the system of record that everything is here again: the streams promise again."""
     target, kinds = Target(directory, organisation), list(kind or [])
-    try:
-        found = target.call("/v0/herstel/bevestigingen", {"soorten": kinds, "wie": who, "waarom": why})
-    except Unavailable as error:
-        if not is_down(error):
-            raise
-        from keersluis import restoring
+    from keersluis import restoring
 
-        with target.node() as node:
-            found = restoring.confirm(node, kinds, who, why)
+    found = target.ask(
+        "/v0/herstel/bevestigingen",
+        {"soorten": kinds, "wie": who, "waarom": why},
+        lambda node: restoring.confirm(node, kinds, who, why),
+    )
     emit(found, as_json, f"Confirmed: {', '.join(found['confirmed']) or 'nothing was waiting for it'}.")
 
 
@@ -110,15 +101,13 @@ def solve(
 ) -> None:
     """An event whose key had been used before the restore for something else is dealt with."""
     target = Target(directory, organisation)
-    try:
-        found = target.call("/v0/herstel/conflicten", {"soort": kind, "id": event, "wie": who, "waarom": why})
-    except Unavailable as error:
-        if not is_down(error):
-            raise
-        from keersluis import restoring
+    from keersluis import restoring
 
-        with target.node() as node:
-            found = {"solved": restoring.solve_conflict(node, kind, event, who, why)}
+    found = target.ask(
+        "/v0/herstel/conflicten",
+        {"soort": kind, "id": event, "wie": who, "waarom": why},
+        lambda node: {"solved": restoring.solve_conflict(node, kind, event, who, why)},
+    )
     emit(found, as_json, "Solved." if found["solved"] else "No such event lay in conflict.")
 
 

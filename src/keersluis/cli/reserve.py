@@ -8,25 +8,13 @@ from typing import Annotated, Any
 import typer
 
 from keersluis.cli.output import AsJson, emit
-from keersluis.cli.target import Directory, Target, Whose, is_down
-from keersluis.errors import Unavailable
+from keersluis.cli.target import Directory, Target, Whose
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False)
 
 Who = Annotated[str, typer.Option(help="Who orders it.")]
 Why = Annotated[str, typer.Option(help="Why.")]
 Kinds = Annotated[list[str] | None, typer.Option("--kind", help="Only these kinds; may be given more than once.")]
-
-
-def _call(target: Target, path: str, body: Any, on_store: Any) -> Any:
-    """Over the API where the node runs, else on its store."""
-    try:
-        return target.call(path, body)
-    except Unavailable as error:
-        if not is_down(error):
-            raise
-    with target.node() as node:
-        return on_store(node)
 
 
 @app.command("set")
@@ -48,8 +36,7 @@ def set_(
     kinds = list(kind or [])
     order: dict[str, Any] = {"bron": source, "van": since, "wie": who, "waarom": why, "soorten": kinds, "tot": until}
     first, last = parse_instant(since), None if until is None else parse_instant(until)
-    found = _call(
-        Target(directory, organisation),
+    found = Target(directory, organisation).ask(
         "/v0/voorbehouden",
         order,
         lambda node: reserving.reserve(node, source, kinds, first, last, who, why),
@@ -70,8 +57,7 @@ def lift(
     from keersluis import reserving
 
     order = {"nummer": number, "wie": who, "waarom": why}
-    found = _call(
-        Target(directory, organisation),
+    found = Target(directory, organisation).ask(
         "/v0/voorbehouden/_opheffen",
         order,
         lambda node: reserving.lift(node, number, who, why),
@@ -84,8 +70,7 @@ def list_(organisation: Whose, directory: Directory = Path(), as_json: AsJson = 
     """All reservations, newest first."""
     from keersluis import reserving
 
-    found = _call(
-        Target(directory, organisation),
+    found = Target(directory, organisation).ask(
         "/v0/voorbehouden",
         None,
         lambda node: {"reservations": reserving.listed(node)},
@@ -125,8 +110,7 @@ def statement(
     from keersluis import reserving
 
     note = file.read_text(encoding="utf-8")
-    found = _call(
-        Target(directory, organisation),
+    found = Target(directory, organisation).ask(
         "/v0/voorbehouden/_herbevestigd",
         {"verklaring": note},
         lambda node: reserving.reaffirmed(node, note),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -62,6 +62,16 @@ class Target:
             return wire.get(self.organisation, path)
         finally:
             wire.close()
+
+    def ask(self, path: str, body: Any, on_store: Callable[[Node], Any]) -> Any:
+        """`call`, or `on_store` with the node on its store where it does not run; either way durable on return."""
+        try:
+            return self.call(path, body)
+        except Unavailable as error:
+            if not is_down(error):
+                raise
+        with self.node() as node:
+            return on_store(node)
 
     @contextmanager
     def node(self) -> Iterator[Node]:

@@ -84,10 +84,14 @@ class Entry:
     event: bytes | None = None
 
 
-class Ledger(Protocol):
-    """What holds the events of a kind: a system of record, an outbox, an inbox. Periods are `since` <= t < `until`."""
+class Tallies(Protocol):
+    """Counts the events of a kind. Periods are `since` <= t < `until`."""
 
     def count_digest(self, kind: str, since: Instant, until: Instant) -> Tally: ...
+
+
+class Ledger(Tallies, Protocol):
+    """What holds the events of a kind: a system of record, an outbox, an inbox."""
 
     def entries(self, kind: str, since: Instant, until: Instant) -> Sequence[Entry]: ...
 
@@ -115,18 +119,14 @@ class Listed:
 
 
 class Asked:
-    """A ledger that counts the questions it is asked, each of which costs its owner something."""
+    """Counts the questions that somebody is asked, each of which costs its owner something."""
 
-    def __init__(self, ledger: Ledger) -> None:
-        self._ledger, self.questions = ledger, 0
+    def __init__(self, tallies: Tallies) -> None:
+        self._tallies, self.questions = tallies, 0
 
     def count_digest(self, kind: str, since: Instant, until: Instant) -> Tally:
         self.questions += 1
-        return self._ledger.count_digest(kind, since, until)
-
-    def entries(self, kind: str, since: Instant, until: Instant) -> Sequence[Entry]:
-        self.questions += 1
-        return self._ledger.entries(kind, since, until)
+        return self._tallies.count_digest(kind, since, until)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +139,7 @@ class Difference:
     held: Tally
 
 
-def differences(record: Ledger, held: Ledger, kind: str, since: Instant, until: Instant) -> Iterator[Difference]:
+def differences(record: Tallies, held: Tallies, kind: str, since: Instant, until: Instant) -> Iterator[Difference]:
     """Each hour in which `record` and `held` differ, in order of time, found by halving.
 
     The first costs one question about the whole and one for each halving: 21 for 125 years of hours.
@@ -202,7 +202,7 @@ def compare(record: Ledger, held: Ledger, kind: str, since: Instant, until: Inst
     lacking: dict[str, Entry] = {}
     over: dict[str, Entry] = {}
     for each in periods:
-        stated = {entry.id: entry for entry in asked.entries(kind, each.since, each.until)}
+        stated = {entry.id: entry for entry in record.entries(kind, each.since, each.until)}
         there = {entry.id: entry for entry in held.entries(kind, each.since, each.until)}
         lacking |= {name: entry for name, entry in stated.items() if name not in there}
         over |= {name: entry for name, entry in there.items() if name not in stated}
@@ -215,7 +215,7 @@ def compare(record: Ledger, held: Ledger, kind: str, since: Instant, until: Inst
         tuple(entry for name, entry in lacking.items() if name not in moved),
         tuple(entry for name, entry in over.items() if name not in moved),
         tuple(sorted(moved)),
-        asked.questions,
+        asked.questions + len(periods),
     )
 
 
