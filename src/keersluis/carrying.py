@@ -85,8 +85,8 @@ def part(node: Node, n: int, number: int) -> bytes:
     """
     with node.store.read() as tx:
         row, kept = ledger.made(tx, n, number)
-        for each in ledger.ranges(row.ranges):
-            gatekeeper.allowance(tx, row.peer, "out", each["kind"], node.clock.now(), "bundle")
+        for kind in packing.kinds_of(row):
+            gatekeeper.allowance(tx, row.peer, "out", kind, node.clock.now(), "bundle")
     return Part(bundles.Header.parse(unverified_text(kept.note)), kept.note, bytes(kept.body)).to_bytes()
 
 

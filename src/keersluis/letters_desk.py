@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 
 from keersluis.chain import Chain
 from keersluis.errors import Fault, Incorrect, KeersluisError
-from keersluis.exchange import inbox, letterbox, outbox, posting
+from keersluis.exchange import inbox, letterbox, posting
 from keersluis.exchange.envelope import decode
 from keersluis.exchange.letters import MOST_PACKED, letter_id, split, unpack
 from keersluis.exchange.outbox import Promised
@@ -60,7 +60,7 @@ def post(node: Node, wish: Wish) -> Printed:
     """
     _check(node.chain, wish)
     now = node.clock.now()
-    promises = node.store.write(lambda tx: outbox.make_promises(tx, node.ctx, now))
+    promises = node.store.write(node.prepare)
     posted: list[tuple[Promised, list[Posted]]] = []
     too_large: list[TooLarge] = []
     with node.store.read() as tx:

@@ -239,7 +239,7 @@ def tell(node: Node, message: bytes, by: str | None = None) -> bytes:
     connection it came over."""
     oin, asked = tally_questions.opened(node.ctx, message, node.clock.now())
     own_word(oin, by)
-    node.store.write(lambda tx: tally_questions.admit(tx, node.ctx, oin, node.clock.now()))
+    node.store.write(lambda tx: tally_questions.admit(tx, node.ctx, oin, asked.kind, node.clock.now()))
     _caught_up(node, asked.kind)
     with node.store.read() as tx:
         return tally_questions.tell(tx, node.ctx, asked, message)
@@ -253,6 +253,7 @@ class Peer:
 
     def count_digest(self, kind: str, since: Instant, until: Instant) -> Tally:
         node = self.node
+        node.store.write(lambda tx: tally_questions.asking(tx, self.peer, kind, node.clock.now()))
         question = tally_questions.ask(node.ctx, self.peer, kind, since, until, node.clock.now())
         answer = node.link.send(self.peer, tally_questions.TALLIES, question)
         told = tally_questions.heard(node.ctx, self.peer, question, answer, node.clock.now())

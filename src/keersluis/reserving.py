@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 
 from keersluis.chain import Kind
 from keersluis.errors import Incorrect, KeersluisError
-from keersluis.exchange import reaffirmation
+from keersluis.exchange import gatekeeper, reaffirmation
 from keersluis.exchange.batches import own_word
 from keersluis.exchange.reaffirmation import REAFFIRM
 from keersluis.register import doubts
@@ -98,7 +98,9 @@ def reaffirm(node: Node, kinds: Collection[str], who: str, why: str) -> dict[str
             statements[path] = node.store.write(partial(_state, node, mine[path], who, why))
         except Incorrect:
             continue  # nothing to stand by
-        told += [{"kind": path, "peer": peer} | _tell(node, peer, statements[path]) for peer in mine[path].receivers]
+        told += [
+            {"kind": path, "peer": peer} | _tell(node, peer, path, statements[path]) for peer in mine[path].receivers
+        ]
     return {"statements": statements, "told": told}
 
 
@@ -106,8 +108,10 @@ def _state(node: Node, kind: Kind, who: str, why: str, tx: Connection) -> str:
     return reaffirmation.state(tx, node.ctx, kind, who, why, node.clock.now())
 
 
-def _tell(node: Node, peer: str, statement: str) -> dict[str, Any]:
+def _tell(node: Node, peer: str, kind: str, statement: str) -> dict[str, Any]:
     try:
+        with node.store.read() as tx:
+            gatekeeper.allowance(tx, peer, "out", kind, node.clock.now())
         answer = node.link.send(peer, REAFFIRM, msgspec.json.encode(Statement(statement)))
     except KeersluisError as error:
         return {"code": error.code}

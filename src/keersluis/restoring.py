@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection
 
-from keersluis.errors import KeersluisError
+from keersluis.errors import KeersluisError, Unavailable
 from keersluis.exchange import gatekeeper, renewal, restoration
 from keersluis.exchange import stands as holding
 from keersluis.exchange.epochs import GIVE_BACK, STANDS
@@ -44,11 +44,15 @@ class Watch:
     def ask(self, peer: str) -> Heard:
         """Ask `peer`, and hold its answer against our streams. Raises KeersluisError: then nothing is confirmed."""
         node = self.node
+        open_ = self.open_kinds(peer)
+        if not open_:
+            mend = "ask again when the gate opens"
+            raise Unavailable("gate.closed", expected=f"an open gate to {peer}", got="closed for every kind", mend=mend)
         with node.store.read() as tx:
-            question = holding.ask(tx, node.ctx, peer, node.clock.now())
+            question = holding.ask(tx, node.ctx, peer, node.clock.now(), open_)
         answer = node.link.send(peer, STANDS, question)
         heard = node.store.write(lambda tx: holding.hear(tx, node.ctx, peer, question, answer, node.clock.now()))
-        self.confirmed[peer] = set(heard.kinds)
+        self.confirmed[peer] = set(heard.kinds & open_)
         self.heads[peer] = heard.heads
         return heard
 
@@ -189,6 +193,8 @@ def _take(node: Node, gone: Lost, who: str, why: str) -> TakenBack:
     while True:
         with node.store.read() as tx:
             question, after = restoration.want(tx, node.ctx, gone, node.clock.now())
+            gatekeeper.allowance(tx, gone.peer, "out", gone.kind, node.clock.now())  # our own gates count too (P4)
+            gatekeeper.allowance(tx, gone.peer, "in", gone.kind, node.clock.now())
         if after >= gone.size:
             break
         answer = node.link.send(gone.peer, GIVE_BACK, question)

@@ -1,4 +1,5 @@
-"""SQL of paper: loose events, the checkpoints that came with them, letters in and letters out."""
+"""SQL of paper: loose events, the checkpoints that came with them, letters in and letters out; and which promises left
+by hand."""
 
 from __future__ import annotations
 
@@ -54,19 +55,21 @@ letters_out = Table(
     Column("complete_through", BigInteger, nullable=False),
     Column("at", BigInteger, nullable=False),
 )
+out_carried = Table(
+    "out_carried",
+    metadata,
+    Column("kind", Text, primary_key=True),
+    Column("complete_through", BigInteger, nullable=False),
+)
 
-sa.Index("letters_out_promises", letters_out.c.stream, letters_out.c.complete_through)
-
-MIGRATIONS = Migrations("exchange.letters", [metadata.create_all])
+MIGRATIONS = Migrations("exchange.letters", [metadata.create_all, metadata.create_all])  # made anew where tables joined
 
 _PENDING = (
     sa.select(loose_checkpoints)
     .where(loose_checkpoints.c.stream == sa.bindparam("s"))
     .order_by(loose_checkpoints.c.size)
 )
-_PRINTED = sa.select(sa.func.coalesce(sa.func.max(letters_out.c.complete_through), 0)).where(
-    letters_out.c.stream == sa.bindparam("s")
-)
+_CARRIED = sa.select(out_carried.c.complete_through).where(out_carried.c.kind == sa.bindparam("k"))
 
 
 def pending(tx: Connection, stream: int) -> Sequence[AnyRow]:
@@ -135,9 +138,15 @@ def put_letters_out(tx: Connection, rows: list[dict[str, Any]]) -> None:
     upsert(tx, letters_out, rows, key=["letter"], update=["at"])
 
 
-def printed_promise(tx: Connection, stream: int) -> Instant:
-    """The greatest promise about a stream of ours that left on paper."""
-    return int(tx.execute(_PRINTED, {"s": stream}).scalar_one())
+def carried_promise(tx: Connection, kind: str) -> Instant:
+    """The greatest promise about a kind of ours, in any epoch, that left on paper or in a bundle."""
+    return int(tx.execute(_CARRIED, {"k": kind}).scalar() or 0)
+
+
+def put_carried(tx: Connection, kind: str, complete_through: Instant) -> None:
+    """A promise leaves by hand: nobody can tell whether it is heard before a receipt comes back, if ever."""
+    if complete_through > carried_promise(tx, kind):
+        upsert(tx, out_carried, [{"kind": kind, "complete_through": complete_through}], key=["kind"])
 
 
 def latest_in(tx: Connection, most: int) -> Sequence[AnyRow]:

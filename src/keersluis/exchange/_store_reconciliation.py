@@ -130,6 +130,12 @@ def add(tx: Connection, side: Side, stream: int, found: Mapping[int, tuple[Tally
     upsert(tx, tallied, [{"side": side, "stream": stream, "through": last}], key=["side", "stream"])
 
 
+def forget(tx: Connection, side: Side, stream: int) -> None:
+    """The events of a stream are others than they were: they are to be tallied anew."""
+    for table in (tallies, tallied):
+        tx.execute(sa.delete(table).where(table.c.side == side, table.c.stream == stream))
+
+
 def tally(tx: Connection, side: Side, stream: int, first_hour: int, end_hour: int) -> Tally:
     """The sum over hours `first_hour` <= h < `end_hour`."""
     c = tallies.c

@@ -51,13 +51,15 @@ class Stand(msgspec.Struct, frozen=True):
 class Stands(msgspec.Struct, frozen=True):
     """The answer to `Asked`, whose SHA-256 (hex) is `about`. Nothing is said of kinds in `closed`: their gate is.
 
-    `timelines` are the newest heads seen of the asker's own log.
+    `timelines` are the newest heads seen of the asker's own log; `letters` the furthest checkpoints of the asker's that
+    came on paper, with an event, of streams that have not come so far here.
     """
 
     about: str
     stands: list[Stand]
     closed: list[str]
     timelines: list[str] = []
+    letters: list[str] = []
 
 
 class Wanted(msgspec.Struct, frozen=True):
@@ -116,6 +118,16 @@ def signed_stand(stand: Stand, me: str, peer: str, keys: Keys) -> Checkpoint:
         )
     if (checkpoint.origin, checkpoint.size) != (stand.origin, stand.size):
         raise Untrusted("restore.other-stand", expected=f"{stand.origin} at {stand.size}", got=checkpoint.origin)
+    return checkpoint
+
+
+def signed_letter(note: str, me: str, keys: Keys) -> Checkpoint:
+    """The checkpoint of a letter that a partner keeps. Raises Untrusted `restore.not-ours` unless we signed it."""
+    checked = verify_note(note, keys)
+    checkpoint = Checkpoint.parse(checked.text)
+    if me not in checked.signers or parse_origin(checkpoint.origin).oin != me:
+        expected = f"a checkpoint of ours, signed by {me}"
+        raise Untrusted("restore.not-ours", expected=expected, got=f"one of {checkpoint.origin}")
     return checkpoint
 
 

@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 from keersluis.chain import Kind
 from keersluis.context import Context
 from keersluis.errors import Incorrect, KeersluisError
-from keersluis.exchange import _store, _store_intake
+from keersluis.exchange import _store, _store_intake, _store_letters
 from keersluis.exchange._store_intake import MIGRATIONS as MIGRATIONS
 from keersluis.exchange.channels import CHANNELS
 from keersluis.timeline import log
@@ -53,7 +53,12 @@ def register_waiting(tx: Connection, ctx: Context, items: Iterable[tuple[str, st
 def _heard(tx: Connection, kind: str) -> Instant:
     """What some receiver was promised of a kind of ours: an act of before it breaks the promise, and is said to."""
     row = _store.out_stream(tx, kind)
-    return _store.heard(tx, row.stream) if row else 0
+    return promised(tx, row) if row else 0
+
+
+def promised(tx: Connection, row: Any) -> Instant:
+    """The greatest promise about a stream of ours that was receipted, or that left by hand."""
+    return max(_store.heard(tx, row.stream), _store_letters.carried_promise(tx, row.kind))
 
 
 def _stop(faults: list[str]) -> None:

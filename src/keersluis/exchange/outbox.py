@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 from keersluis.chain import Kind
 from keersluis.context import Context
 from keersluis.errors import Conflict, Fault, Incorrect, KeersluisError, Untrusted
-from keersluis.exchange import _store, _store_backlog, _store_epochs, _store_letters, gaps, gatekeeper, intake, lagging
+from keersluis.exchange import _store, _store_backlog, _store_epochs, gaps, gatekeeper, intake, lagging
 from keersluis.exchange.batches import Counts, Receipt
 from keersluis.exchange.envelope import Submitted, stamp, submitted
 from keersluis.exchange.gates import standing
@@ -139,8 +139,7 @@ def append(tx: Connection, ctx: Context, kind: Kind, events: list[Submitted], no
     _store.update_out_stream(
         tx, row.stream, size=row.size + len(events), frontier=frontier.to_bytes(), source_time=source_time
     )
-    promised = max(_store.heard(tx, row.stream), _store_letters.printed_promise(tx, row.stream))
-    _note_own_breaches(tx, kind, events, promised, now)
+    _note_own_breaches(tx, kind, events, intake.promised(tx, row), now)
     return int(row.size) + 1
 
 

@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 
 from keersluis.context import Context
 from keersluis.errors import Conflict, Incorrect, KeersluisError, Unavailable, Untrusted
-from keersluis.exchange import _store, _store_bundles, bundles, gatekeeper, outbox
+from keersluis.exchange import _store, _store_bundles, _store_letters, bundles, gatekeeper, outbox
 from keersluis.exchange.batches import Batch, Receipt, within
 from keersluis.exchange.bundles import BYTES_A_BATCH, EVENTS_A_BATCH, Manifest, Range, tree_before
 from keersluis.exchange.outbox import EMPTY, Promised
@@ -138,9 +138,13 @@ def made_again(tx: Connection, ctx: Context, wanted: Wanted) -> tuple[Manifest, 
 
 def _still_ours(ctx: Context, record: bytes) -> Manifest | None:
     """What an earlier record says, if the key that signed it is the one of now."""
-    payload = msgspec.json.decode(record, type=dict[str, msgspec.Raw])["payload"]
-    manifest = msgspec.json.decode(payload, type=Manifest)
+    manifest = _manifest(record)
     return manifest if bundles.manifest_record(manifest, ctx.signer) == record else None
+
+
+def _manifest(record: bytes) -> Manifest:
+    payload = msgspec.json.decode(record, type=dict[str, msgspec.Raw])["payload"]
+    return msgspec.json.decode(payload, type=Manifest)
 
 
 def ranges_name(streams: Sequence[Range]) -> str:
@@ -232,6 +236,9 @@ def finish(tx: Connection, ctx: Context, peer: str, n: int, manifest: Manifest, 
     for each in manifest.streams:
         kind = parse_origin(each.origin).kind
         gatekeeper.admit(tx, peer, "out", kind, each.size - each.first + 1, now, "bundle")
+        _store_letters.put_carried(tx, kind, _promised(each.checkpoint))
+    for kind in confirmed_kinds(manifest):
+        gatekeeper.allowance(tx, peer, "out", kind, now, "bundle")
     header = bundles.Header.parse(unverified_text(notes[0]))
     _store_bundles.sign_parts(tx, n, notes)
     _store_bundles.update(tx, n, state="made", content=header.content, parts=len(notes))
@@ -250,6 +257,18 @@ def finish(tx: Connection, ctx: Context, peer: str, n: int, manifest: Manifest, 
     return Packed(
         n, header.bundle, peer, manifest.holds, manifest.events, len(notes), header.sealed, told_ranges(manifest), {}
     )
+
+
+def confirmed_kinds(manifest: Manifest) -> set[str]:
+    """The kinds of the receipts in a bundle."""
+    notes = [unverified_text(each.checkpoint) for each in manifest.receipts]
+    return {parse_origin(Checkpoint.parse(note).origin).kind for note in notes}
+
+
+def kinds_of(row: Any) -> set[str]:
+    """The kinds of which a bundle (its row) holds events or receipts."""
+    manifest = _manifest(bytes(row.manifest))
+    return {parse_origin(each.origin).kind for each in manifest.streams} | confirmed_kinds(manifest)
 
 
 def told_ranges(manifest: Manifest) -> list[dict[str, Any]]:
@@ -306,7 +325,9 @@ def take_receipts(tx: Connection, ctx: Context, manifest: Manifest, promises: Se
             expected = f"a stream of {ctx.me.key} that {peer} receives"
             raise Untrusted("receipt.other-stream", expected=expected, got=origin, where=origin)
         gatekeeper.allowance(tx, peer, "in", promised.kind.path, now, "bundle")
-        rows.append(outbox.receipted(tx, ctx, peer, promised, receipt, now))
+        row = outbox.receipted(tx, ctx, peer, promised, receipt, now)
+        # it was heard then, and not now: what was signed in between is still owed to the peer (P5)
+        rows.append(row | {"at": min(now, Checkpoint.parse(text).entered_through)})
         body = {"origin": origin, "by": peer, "size": rows[-1]["size"]}
         log.append(tx, at=now, room="exchange", kind="batch.receipted", body=body)
     outbox.store_receipts(tx, peer, rows)

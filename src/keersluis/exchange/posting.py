@@ -90,8 +90,9 @@ def prepare(
         raise Incorrect("letter.too-many", expected=expected, got=f"{last - first + 1:,}", mend=mend)
     gatekeeper.allowance(tx, to, "out", promised.kind.path, ctx.clock.now(), "paper")
     leaves = list(_store.leaves(tx, promised.stream, 0, last))
-    told = {row.stream: row.promised for row in _store.out_peers_of(tx, to)}
-    checkpoint = outbox.checkpoint(tx, promised, EMPTY, leaves, told.get(promised.stream, NOTHING_PROMISED))
+    row = next((row for row in _store.out_peers_of(tx, to) if row.stream == promised.stream), None)
+    told = row.promised if row and last >= row.size else NOTHING_PROMISED  # was told so of more events than these
+    checkpoint = outbox.checkpoint(tx, promised, EMPTY, leaves, told)
     counts = (promised.counts or "") if last == promised.size else ""
     note, tree = sign_note(checkpoint.text(), ctx.signer), Tree(leaves)
     posted, refused = [], []
@@ -123,6 +124,7 @@ def post(tx: Connection, ctx: Context, promised: Promised, posted: Sequence[Post
         for each in posted
     ]
     _store_letters.put_letters_out(tx, rows)
+    _store_letters.put_carried(tx, kind, posted[0].checkpoint.complete_through)
     body = {"origin": promised.origin, "to": to, "count": len(posted)}
     body |= {"from": posted[0].letter.position, "through": posted[-1].letter.position}
     log.append(tx, at=now, room="exchange", kind="letter.printed", body=body)

@@ -16,7 +16,7 @@ from sqlalchemy import Connection
 from keersluis.chain import Kind
 from keersluis.context import Context
 from keersluis.errors import Conflict, Untrusted
-from keersluis.exchange import _store, _store_epochs, outbox, questions
+from keersluis.exchange import _store, _store_epochs, _store_reconciliation, outbox, questions
 from keersluis.exchange.batches import BATCH_EVENTS
 from keersluis.exchange.envelope import Submitted, accepted_before, decode
 from keersluis.exchange.epochs import (
@@ -174,8 +174,9 @@ def _same_until(tx: Connection, row: Any, back: Sequence[tuple[int, bytes]], com
 
 def _check_not_given_twice(tx: Connection, row: Any, keep: int) -> None:
     confirmed = max((each.size for each in _store_epochs.peers_of(tx, row.stream)), default=0)
-    offers = log.newest(tx, OFFERS_LOOKED_AT, {"batch.offered"})
-    offered = max((e.body["through"] for e in offers if e.body.get("origin") == row.origin), default=0)
+    left = log.newest(tx, OFFERS_LOOKED_AT, {"batch.offered", "letter.printed", "bundle.exported"})
+    ranges = (each for entry in left for each in entry.body.get("streams", [entry.body]))
+    offered = max((each["through"] for each in ranges if each["origin"] == row.origin), default=0)
     if min(row.size, max(confirmed, offered)) > keep:
         raise Conflict(
             "restore.given-twice",
@@ -189,6 +190,7 @@ def cut(tx: Connection, ctx: Context, row: Any, after: int, last: int) -> list[S
     """Take the tail out. The node's own events get ids that follow on what came back: nobody else knows theirs."""
     kind = ctx.chain.kinds[row.kind]
     tail = _store_epochs.cut_tail(tx, row.stream, after)
+    _store_reconciliation.forget(tx, "out", row.stream)
     own = kind.action == "answer"
     return [
         accepted_before(each, ctx.chain, f"{kind.path}/{last + n}" if own else None) for n, each in enumerate(tail, 1)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 from base64 import b64encode
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,11 +18,10 @@ from sqlalchemy import Connection
 from keersluis.chain import Kind
 from keersluis.context import Context
 from keersluis.errors import Forbidden, Incorrect, Untrusted
-from keersluis.exchange import _store, _store_epochs, gatekeeper, outbox, questions
+from keersluis.exchange import _store, _store_epochs, gatekeeper, loose, outbox, questions
 from keersluis.exchange.batches import BATCH_BYTES, BATCH_EVENTS, own_word
 from keersluis.exchange.epochs import (
     FRESH,
-    Agrees,
     Asked,
     Behind,
     Returned,
@@ -30,6 +29,7 @@ from keersluis.exchange.epochs import (
     Stands,
     Wanted,
     judge,
+    signed_letter,
     signed_stand,
 )
 from keersluis.exchange.outbox import EMPTY
@@ -80,13 +80,15 @@ def stands(tx: Connection, ctx: Context, message: bytes, now: Instant, by: str |
     rows = _store_epochs.in_streams_of(tx, source)
     kinds = [kind.path for kind in ctx.chain.kinds.values() if kind.source == source and ctx.me.key in kind.receivers]
     shut = gatekeeper.closed_kinds(tx, source, "in", kinds, now)
-    told = [_stand(tx, row, asked) for row in rows if row.kind not in shut and row.receipt]
+    rows = [row for row in rows if row.kind not in shut]
+    told = [_stand(tx, row, asked) for row in rows if row.receipt]
+    letters = [kept[-1].note for row in rows if (kept := loose.pending(tx, row.stream)) and kept[-1].size > row.size]
     heads = [head.note for origin, head in log.witnessed(tx).items() if owner(origin) == oin]
-    return questions.sign(Stands(digest(message), told, sorted(shut), heads), "stands", ctx.signer)
+    return questions.sign(Stands(digest(message), told, sorted(shut), heads, letters), "stands", ctx.signer)
 
 
 def _stand(tx: Connection, row: Any, asked: Asked) -> Stand:
-    sizes = [size for size in asked.sizes.get(row.origin, ())[:4] if 0 < size < row.size]
+    sizes = [size for size in asked.sizes.get(row.origin, ())[:4] if 0 < size <= row.size]
     roots = {str(size): b64encode(root_here(tx, row.stream, size)).decode() for size in sizes}
     return Stand(row.origin, row.size, row.receipt, roots)
 
@@ -144,11 +146,11 @@ def _check_fresh(ctx: Context, to: str, at: str, now: Instant) -> None:
 # -- the source's side: what do partners hold? -------------------------------------------------------------------
 
 
-def ask(tx: Connection, ctx: Context, peer: str, now: Instant) -> bytes:
-    """The signed question to `peer` about our streams that it receives."""
+def ask(tx: Connection, ctx: Context, peer: str, now: Instant, kinds: Collection[str]) -> bytes:
+    """The signed question to `peer` about our streams of these kinds, which may cross the gate to it."""
     sizes = {}
     for row in _store.all_out_streams(tx):
-        if peer in ctx.chain.kinds[row.kind].receivers:
+        if row.kind in kinds:
             confirmed = {each.size for each in _store_epochs.peers_of(tx, row.stream)}
             sizes[row.origin] = sorted({row.size, max(confirmed, default=0)} - {0})
     asked = Asked(ctx.chain.organisations[peer].oin, format_instant(now), secrets.token_hex(16), sizes)
@@ -169,7 +171,8 @@ def hear(tx: Connection, ctx: Context, peer: str, question: bytes, answer: bytes
     """
     oin = ctx.chain.organisations[peer].oin
     said: Stands = read(opened(ctx, peer, "stands", question, answer, now), Stands)
-    checkpoints = {each.origin: signed_stand(each, ctx.me.oin, oin, _ever(ctx)) for each in said.stands}
+    checkpoints = [signed_stand(each, ctx.me.oin, oin, _ever(ctx)) for each in said.stands]
+    checkpoints += [signed_letter(note, ctx.me.oin, _ever(ctx)) for note in said.letters]
     roots = {each.origin: each.roots for each in said.stands}
     kinds = [k for k in ctx.chain.kinds.values() if k.source == ctx.me.key and peer in k.receivers]
     spoken = [kind for kind in kinds if kind.path not in said.closed]
@@ -192,20 +195,27 @@ class _About(msgspec.Struct):
 
 
 def _hold_against(
-    tx: Connection, ctx: Context, peer: str, kind: Kind, theirs: dict[str, Checkpoint], roots: Any, now: Instant
+    tx: Connection, ctx: Context, peer: str, kind: Kind, theirs: Sequence[Checkpoint], roots: Any, now: Instant
 ) -> None:
     row = outbox.stream_row(tx, ctx, kind)
     mine = parse_origin(row.origin).epoch
-    newest = max((c for c in theirs.values() if parse_origin(c.origin).kind == kind.path), key=_epoch, default=None)
-    if newest is None or _epoch(newest) < mine:
+    held = [each for each in theirs if parse_origin(each.origin).kind == kind.path]
+    newest = max(map(_epoch, held), default=0)
+    if newest < mine:
         _store_epochs.drop_behind(tx, row.stream, peer)
         return
     confirmed = next((each.size for each in _store_epochs.peers_of(tx, row.stream) if each.peer == peer), 0)
-    found = judge(newest, row.origin, row.size, lambda n: tree(tx, row, n).root(), roots.get(row.origin, {}), confirmed)
-    if isinstance(found, Agrees):
+    said = roots.get(row.origin, {})
+    judged = [
+        judge(each, row.origin, row.size, lambda n: tree(tx, row, n).root(), said, confirmed)
+        for each in held
+        if _epoch(each) == newest
+    ]
+    behind = [each for each in judged if isinstance(each, Behind)]
+    if not behind:
         _store_epochs.drop_behind(tx, row.stream, peer)
-    else:
-        _note_behind(tx, row, peer, found, now)
+    else:  # the furthest: what came there by letter counts as what was applied
+        _note_behind(tx, row, peer, max(behind, key=lambda each: each.checkpoint.size), now)
 
 
 def _epoch(checkpoint: Checkpoint) -> int:

@@ -66,11 +66,19 @@ def opened(ctx: Context, message: bytes, now: Instant) -> tuple[str, Asked]:
     return oin, asked
 
 
-def admit(tx: Connection, ctx: Context, oin: str, now: Instant) -> None:
+def admit(tx: Connection, ctx: Context, oin: str, kind: str, now: Instant) -> None:
     """Raises Unavailable `gate.closed`, `gate.metered` (P4)."""
     asker = ctx.chain.organisation_by_oin(oin).key
+    gatekeeper.allowance(tx, asker, "out", kind, now)
     gatekeeper.admit(tx, asker, "in", "question", 1, now)
     gatekeeper.admit(tx, asker, "out", "answer", 1, now)
+
+
+def asking(tx: Connection, peer: str, kind: str, now: Instant) -> None:
+    """The same at the side that asks, before anything leaves (P4)."""
+    gatekeeper.allowance(tx, peer, "in", kind, now)
+    gatekeeper.admit(tx, peer, "out", "question", 1, now)
+    gatekeeper.admit(tx, peer, "in", "answer", 1, now)
 
 
 def tell(tx: Connection, ctx: Context, asked: Asked, message: bytes) -> bytes:

@@ -1,0 +1,124 @@
+"""An old backup, and what travelled in bundles and letters meanwhile: of those no receipt came back (issue 3, 13)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from keersluis import carrying, letters_desk, reconciling, reserving, restoring
+from keersluis.errors import Unavailable
+from keersluis.exchange.epochs import GIVE_BACK
+from keersluis.exchange.gates import GateOrder
+from keersluis.exchange.packing import Wanted
+from keersluis.exchange.reconciliation import FIRST, whole_hour
+from keersluis.letters_desk import Wish
+from keersluis.status import of as status_of
+from restore.test_old_backup import lose
+from restore.town import KIND, Town, make_town
+
+
+@pytest.fixture
+def town(tmp_path: Path) -> Iterator[Town]:
+    town = make_town(tmp_path)
+    yield town
+    town.close()
+
+
+@pytest.mark.parametrize("way", ["bundle", "letter"])
+def test_P1_numbers_that_left_twice_by_hand_are_not_taken_back_over(town: Town, way: str) -> None:
+    """Justid held more and could not be asked: politie was handed other events under the same numbers."""
+    lose(town, politie_saw=0)
+    town.publish([100, 101])
+    om = town.nodes["om"]
+    if way == "bundle":
+        carrying.make(om, Wanted("politie", (KIND,)), plain=True)
+    else:
+        letters_desk.post(om, Wish(kind=KIND, first=6, last=7, to="politie"))
+    told = restoring.take_back(om, "operator", "disk broke")
+    assert [each["code"] for each in told["refused"]] == ["restore.given-twice"]
+    assert restoring.new_epoch(om, KIND, "operator", "numbers left twice")["origin"].endswith("/2")
+
+
+def test_P1_a_number_that_left_in_a_letter_is_not_given_again(town: Town) -> None:
+    """A letter came before its turn: its receiver holds an event that no receipt speaks of."""
+    om, politie = town.nodes["om"], town.nodes["politie"]
+    town.publish(range(5))
+    town.pump()
+    copy = town.back_up("om")
+    town.down |= {"politie", "justid"}
+    town.publish([5, 6, 7])
+    printed = letters_desk.post(om, Wish(kind=KIND, first=8, last=8, to="politie"))
+    assert letters_desk.enter(politie, [printed.letters[0].packed])[0]["outcome"] == "applied"
+    om = town.put_back("om", copy)
+    town.down.clear()
+    town.publish([100, 101, 102])
+    assert town.pump()["politie"].refused[KIND] == "restore.behind"
+    assert len(town.held_by("politie")) == 5
+    told = restoring.take_back(om, "operator", "disk broke")
+    assert [each["code"] for each in told["refused"]] == ["restore.withheld"]
+    restoring.new_epoch(om, KIND, "operator", "what came by letter cannot be had back")
+    town.pump()
+    assert town.held_by("politie")[-3:] == ["e-100", "e-101", "e-102"]
+    assert status_of(politie)["quarantine"] == []
+
+
+@pytest.mark.parametrize("mend", ["take back", "new epoch"])
+def test_what_was_counted_before_the_restore_was_mended_is_counted_again(town: Town, mend: str) -> None:
+    lose(town, politie_saw=0)
+    town.publish([100, 101])
+    om, until = town.nodes["om"], whole_hour(town.clock.now())
+    assert reconciling.count_digest(om, KIND, FIRST, until).count == 7
+    if mend == "take back":
+        restoring.take_back(om, "operator", "disk broke")
+    else:
+        town.pump()
+        restoring.new_epoch(om, KIND, "operator", "disk broke")
+    held = reconciling.count_digest(om, KIND, FIRST, until)
+    assert held.count == town.accepted()
+    if mend == "take back":
+        restoring.confirm(om, [], "operator", "looked")
+        town.pump()
+        assert reconciling.count_digest(town.nodes["justid"], KIND, FIRST, until) == held
+
+
+def close(town: Town, direction: str, kind: str = "*", peer: str = "*") -> None:
+    order = GateOrder(town.clock.now(), peer, direction, kind, "closed", "crisis team", "test")  # type: ignore[arg-type]
+    town.nodes["om"].order_gate([order])
+
+
+def test_P4_nobody_is_asked_through_a_closed_gate_of_our_own(town: Town) -> None:
+    lose(town, politie_saw=0)
+    close(town, "out", peer="justid")
+    town.sent.clear()
+    assert restoring.check(town.nodes["om"])["answers"] == {"justid": "gate.closed", "politie": ""}
+    restoring.new_epoch(town.nodes["om"], KIND, "operator", "cannot wait", even_so=True)
+    reserving.reaffirm(town.nodes["om"], [], "operator", "checked")
+    assert [peer for peer, *_rest in town.sent if peer == "justid"] == []
+
+
+@pytest.mark.parametrize("direction", ["in", "out"])
+def test_P4_nothing_is_taken_back_through_a_closed_gate_of_our_own(town: Town, direction: str) -> None:
+    lose(town, politie_saw=0)
+    town.pump()
+    close(town, direction, KIND)
+    town.sent.clear()
+    told = restoring.take_back(town.nodes["om"], "operator", "disk broke")
+    assert told["taken"] == []
+    assert [each["code"] for each in told["refused"]] == ["gate.closed"]
+    assert [path for _peer, path, _body in town.sent if path == GIVE_BACK] == []
+
+
+@pytest.mark.parametrize("kind", ["question", KIND])
+def test_P4_a_receiver_compares_nothing_through_a_closed_gate_of_its_own(town: Town, kind: str) -> None:
+    town.publish(range(3))
+    town.pump()
+    town.sent.clear()
+    justid = town.nodes["justid"]
+    direction = "out" if kind == "question" else "in"
+    order = GateOrder(town.clock.now(), "om", direction, kind, "closed", "crisis team", "test")  # type: ignore[arg-type]
+    justid.order_gate([order])
+    with pytest.raises(Unavailable, match="closed by crisis team"):
+        reconciling.compare_with(justid, "om", KIND, FIRST, whole_hour(town.clock.now()))
+    assert town.sent == []
