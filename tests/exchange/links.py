@@ -246,7 +246,7 @@ class PaperLink(Link):
             printed = letters_desk.post(self.ends.source, letters_desk.Wish(waiting_for="justid"))
         except KeersluisError as error:
             return [error.code]
-        return self.deliver(_pages(printed)) or self.confirm()
+        return (self.deliver(_pages(printed)) or self.confirm()) if printed.letters else []
 
     def pack(self, first: int, through: int, node: Node | None = None, kind: str = KIND) -> Any:
         wish = letters_desk.Wish(kind=kind, first=first, last=through, to="justid")

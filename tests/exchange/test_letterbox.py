@@ -21,6 +21,7 @@ from keersluis.exchange.letterbox import Entered
 from keersluis.exchange.letters import Letter, Tree
 from keersluis.merkle import inclusion_proof, leaf_hash, root
 from keersluis.signing import Signer, sign_note
+from keersluis.timeline import log
 from keersluis.times import DAY, HOUR, SECOND
 from keersluis.watermarks import Checkpoint
 
@@ -105,8 +106,11 @@ def test_P2_an_act_of_before_the_watermark_is_one_breach_by_letter_and_wire() ->
     pair.source.accept([event(2, START + DAY, chain=CHAIN), event(3, START + 2 * DAY, chain=CHAIN)])
     assert outcome(enter(pair.register, letters(pair, 3, 3)[0])) == "applied"
     pair.pump()
+    pair.pump()
     with pair.register.store.read() as tx:
         assert breaches(tx) == [2, 3]
+        told = [entry for entry in log.entries(tx, 0, 100) if entry.kind == "promise.broken"]
+    assert [event for entry in told for event in entry.body["events"]] == ["e-3", "e-2"]
 
 
 def test_P2_the_end_of_an_answer_waits_for_its_turn() -> None:
