@@ -27,7 +27,8 @@ ROOMS = ("timeline", "exchange", "register", "decisions", "recovery", "investiga
 _PURE = {
     "": "errors times merkle watermarks keystatements fields",
     "timeline": "model findings lines heads audit texts texts_bundles texts_completeness texts_isolation verdicts",
-    "exchange": "envelope gates batches bundles epochs lags quota drain pace growth channels reconciliation",
+    "exchange": "envelope gates batches bundles epochs lags quota drain pace growth channels reconciliation letters",
+    "paper": "gathering wording",
     "register": "proofs facts intake answers ends lookups reservations",
     "decisions": "model policies settle reasons derivations evidence",
     "adaptors": "mapping",

@@ -11,12 +11,13 @@ from typing import Any
 import msgspec
 import sqlalchemy as sa
 
+from homes import fresh_home
 from keersluis.adaptors.config import load_adaptor
 from keersluis.adaptors.delivery import Delivery, OnStore
 from keersluis.adaptors.folder import Folder
 from keersluis.chain import copy_template, load_chain
 from keersluis.exchange.wire import Wire
-from keersluis.service import Node, make_home, open_node
+from keersluis.service import Node, open_node
 from keersluis.times import SystemClock
 
 CHAIN = load_chain("nl-justice")
@@ -75,7 +76,7 @@ class World:
         self.folder = copy_template("nl-justice", folder / "chain") if copied else folder
         self.chain = CHAIN
         self.home = self.folder / "run"
-        make_home(self.chain, self.home)
+        fresh_home(self.home, "om")
         (self.home / "addresses.json").write_text(json.dumps({"om": "http://127.0.0.1:9"}))
         self.file = folder / "compas.toml"
         self.incoming = folder / "in"

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from io import BytesIO
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, TypeAlias
 
 import msgspec
 import pytest
 from exchange_harness import KIND
-from links import Ends, fetched
+from links import Ends, ends, fetched
 
 from keersluis import carrying
 from keersluis.errors import KeersluisError
@@ -71,12 +74,19 @@ def kinds_of_entries(node: Node) -> list[str]:
         return [entry.kind for entry in log.entries(tx, 0, 1000)]
 
 
-def parted(between: Ends, number: int) -> list[bytes]:
-    """A bundle in several parts, as they lie on as many media: events that do not compress well."""
+@lru_cache
+def parted(number: int) -> tuple[bytes, ...]:
+    """A bundle in several parts, as they lie on as many media. All sources of `ends` have the same key: made once, it
+    is as good for each."""
+    with TemporaryDirectory() as folder, ends(Path(folder) / "home") as between:
+        accept_thick(between, number)
+        return tuple(part.to_bytes() for part in parts_of(made(between, part_size=bundles.SMALLEST_PART)))
+
+
+def accept_thick(between: Ends, number: int) -> None:
+    """Events that do not compress well."""
     for first in range(1, number, 500):
         between.source.accept([_thick(between, i) for i in range(first, min(first + 500, number + 1))])
-    data = made(between, part_size=bundles.SMALLEST_PART)
-    return [part.to_bytes() for part in parts_of(data)]
 
 
 def _thick(between: Ends, number: int) -> bytes:

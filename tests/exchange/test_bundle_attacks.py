@@ -9,7 +9,19 @@ from typing import Any
 
 import msgspec
 import pytest
-from bundle_harness import applied, kinds_of_entries, made, opened, parted, parts_of, refused, remade, signed, taken_in
+from bundle_harness import (
+    accept_thick,
+    applied,
+    kinds_of_entries,
+    made,
+    opened,
+    parted,
+    parts_of,
+    refused,
+    remade,
+    signed,
+    taken_in,
+)
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from links import Ends, ends, fetched, import_into
@@ -35,7 +47,7 @@ def between(tmp_path: Path) -> Iterator[Ends]:
 
 
 @given(place=st.integers(0, 10**6), flip=st.integers(1, 255), plain=st.booleans())
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_flip_of_any_byte_is_refused(
     carried: tuple[Ends, dict[bool, bytes]], place: int, flip: int, plain: bool
 ) -> None:
@@ -48,7 +60,7 @@ def test_flip_of_any_byte_is_refused(
 
 
 @given(length=st.integers(0, 10**6), plain=st.booleans())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 def test_truncation_at_any_place_is_refused(carried: tuple[Ends, dict[bool, bytes]], length: int, plain: bool) -> None:
     between, data = carried
     assert isinstance(refused(between, data[plain][: length % len(data[plain])]), Untrusted)
@@ -62,26 +74,26 @@ def carried(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Ends, di
 
 
 def test_omission_of_a_part_names_the_part(between: Ends) -> None:
-    media = parted(between, 1200)
+    media = parted(1200)
     error = refused(between, b"".join(media[:1] + media[2:]))
     assert isinstance(error, Unavailable)
     assert "part 2" in str(error)
 
 
 def test_truncation_names_the_part(between: Ends) -> None:
-    media = parted(between, 1200)
+    media = parted(1200)
     error = refused(between, b"".join(media)[:-7])
     assert (error.code, error.where) == ("bundle.truncated", f"part {len(media)} of {len(media)}")
 
 
 def test_parts_under_each_others_headers_are_refused(between: Ends) -> None:
-    one, two, *_ = [parts_of(medium)[0] for medium in parted(between, 1200)]
+    one, two, *_ = [parts_of(medium)[0] for medium in parted(1200)]
     error = refused(between, Part(one.header, one.note, two.body[: one.header.length]).to_bytes())
     assert (error.code, error.where) == ("bundle.altered", one.header.place)
 
 
 def test_parts_of_two_packings_do_not_mix(between: Ends) -> None:
-    parted(between, 1200)
+    accept_thick(between, 1200)
     sealed = [made(between, plain=False, part_size=bundles.SMALLEST_PART) for _ in range(2)]
     first, second = ([part.to_bytes() for part in parts_of(data)] for data in sealed)
     error = refused(between, first[0] + b"".join(second[1:]))
@@ -207,14 +219,14 @@ def test_replay_with_altered_content_is_refused(between: Ends) -> None:
 
 
 def test_a_batch_left_out_is_refused(between: Ends) -> None:
-    media = parted(between, 1200)
+    media = parted(1200)
     error = refused(between, remade(between, b"".join(media), lambda batches, manifest: (batches[1:], manifest)))
     assert error.code == "bundle.omission"
     assert error.where.endswith("event 1")
 
 
 def test_batches_in_another_order_are_refused(between: Ends) -> None:
-    media = parted(between, 1200)
+    media = parted(1200)
     error = refused(between, remade(between, b"".join(media), lambda batches, manifest: (batches[::-1], manifest)))
     assert error.code == "bundle.omission"
 

@@ -259,7 +259,7 @@ def play(steps: Sequence[Step], *, paper: bool) -> Pair:
     return pair
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(STEPS)
 def test_P3_any_order_of_letters_and_wire_ends_as_the_wire_alone(steps: Sequence[Step]) -> None:
     with_paper, alone = play(steps, paper=True), play(steps, paper=False)

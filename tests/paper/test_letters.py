@@ -37,7 +37,7 @@ LETTERS = st.builds(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(LETTERS, st.data())
 def test_a_letter_comes_back_from_its_codes_in_any_order_without_any_one(letter: Letter, data: st.DataObject) -> None:
     codes = [parse_code(each) for each in split(pack(letter))]
@@ -46,7 +46,7 @@ def test_a_letter_comes_back_from_its_codes_in_any_order_without_any_one(letter:
     assert unpack(join(left)) == letter
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(LETTERS, st.data())
 def test_two_codes_lost_is_said_with_numbers(letter: Letter, data: st.DataObject) -> None:
     codes = [parse_code(each) for each in split(pack(letter))]

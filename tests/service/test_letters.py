@@ -10,17 +10,15 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 from litestar.testing import TestClient
 
+from homes import fresh_home
 from keersluis import letters_desk
 from keersluis.chain import copy_template, load_chain
 from keersluis.cli.main import run
 from keersluis.errors import Incorrect, Unavailable
 from keersluis.exchange.gates import GateOrder
-from keersluis.register import desk
-from keersluis.service import Node, make_home, open_node
+from keersluis.service import make_home, open_node
 from keersluis.times import HOUR, ManualClock, format_instant, parse_instant
 from keersluis.web.app import node_app
 from paper.scans import as_file, black, pages
@@ -35,7 +33,7 @@ class Two:
 
     def __init__(self, home: Path) -> None:
         self.chain = load_chain("nl-justice")
-        make_home(self.chain, home)
+        fresh_home(home, "om", "justid")
         self.clock = ManualClock(START)
         self.om, self.justid = (
             open_node(self.chain, key, home, self.clock, self, inline=True) for key in ("om", "justid")
@@ -64,48 +62,6 @@ def two(tmp_path: Path) -> Iterator[Two]:
         made = Two(tmp_path)
         stack.callback(made.close)
         yield made
-
-
-def acting_kinds(two: Two) -> list[str]:
-    return [k.path for k in two.chain.kinds.values() if k.source == "om" and k.action in ("end", "correct", "withdraw")]
-
-
-def contents(node: Node) -> list[Any]:
-    with node.store.read() as tx:
-        return list(desk.contents(tx))
-
-
-@settings(max_examples=4, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.permutations(range(6)), st.sets(st.integers(0, 5)))
-def test_P3_acts_that_come_before_what_they_are_about_end_in_the_same_register(
-    tmp_path_factory: pytest.TempPathFactory, order: list[int], lost: set[int]
-) -> None:
-    """Corrections, ends and withdrawals by letter, before the record; letters that never arrive come by wire."""
-    two = Two(tmp_path_factory.mktemp("two"))
-    acts = acting_kinds(two)
-    assert acts
-    try:
-        two.om.accept([two.event(n) for n in range(3)])
-        two.om.accept([two.event(n, acts[n % len(acts)], refers_to=f"e-{n % 3}") for n in range(3, 6)])
-        two.clock.set(two.clock.now() + HOUR)
-        printed = letters_desk.post(two.om, letters_desk.Wish(waiting_for="justid")).letters
-        assert len(printed) == 6
-        for n in (n for n in order if n not in lost):
-            result = letters_desk.enter(two.justid, [printed[n].packed, printed[n].packed])
-            assert "problem" not in result[0], result
-            assert result[1]["outcome"] == "known"
-        two.om.pump(peers=["justid"])
-        by_both, other = contents(two.justid), Two(tmp_path_factory.mktemp("wire"))
-        assert len(by_both) == 6
-        assert letters_desk.overview(two.justid)["loose"] == 0
-        other.om.accept([other.event(n) for n in range(3)])
-        other.om.accept([other.event(n, acts[n % len(acts)], refers_to=f"e-{n % 3}") for n in range(3, 6)])
-        other.clock.set(other.clock.now() + HOUR)
-        other.om.pump(peers=["justid"])
-        assert contents(other.justid) == by_both
-        other.close()
-    finally:
-        two.close()
 
 
 def test_a_letter_is_printed_scanned_and_entered_over_the_api(two: Two) -> None:
