@@ -77,6 +77,23 @@ def test_P2_a_promise_that_was_carried_is_broken_by_an_older_act_before_any_rece
     assert [each["events"] for each in told(between.source, "promise.broken")] == [["e-90"]]
 
 
+# -- cost (P6) -------------------------------------------------------------------------------------------------------
+
+
+def test_P6_what_a_bundle_brought_is_not_sent_again_when_no_receipt_came_back(between: Ends) -> None:
+    between.accept(1, 12)
+    between.cut = True
+    packed = carrying.make(between.source, Wanted("justid", (KIND,)))
+    assert import_into(between.register, fetched(between.source, packed)) == []
+    between.accept(13, 14)
+    between.cut = False
+    between.source.senders["justid"].most = 2
+    between.source.pump(peers=["justid"])
+    assert len(between.stored()) == 14
+    offered = [body for body in told(between.source, "batch.offered") if KIND in str(body["origin"])]
+    assert [(body["from"], body["through"]) for body in offered] == [(1, 2), (13, 14)]
+
+
 # -- gates (P4) ------------------------------------------------------------------------------------------------------
 
 

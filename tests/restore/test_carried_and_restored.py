@@ -12,7 +12,7 @@ from keersluis.errors import Unavailable
 from keersluis.exchange.epochs import GIVE_BACK
 from keersluis.exchange.gates import GateOrder
 from keersluis.exchange.packing import Wanted
-from keersluis.exchange.reconciliation import FIRST, whole_hour
+from keersluis.exchange.reconciliation import FIRST, Entry, whole_hour
 from keersluis.letters_desk import Wish
 from keersluis.status import of as status_of
 from restore.test_old_backup import lose
@@ -122,3 +122,19 @@ def test_P4_a_receiver_compares_nothing_through_a_closed_gate_of_its_own(town: T
     with pytest.raises(Unavailable, match="closed by crisis team"):
         reconciling.compare_with(justid, "om", KIND, FIRST, whole_hour(town.clock.now()))
     assert town.sent == []
+
+
+def test_P3_a_gap_of_one_epoch_is_filled_by_the_word_of_the_next(town: Town) -> None:
+    town.publish(range(3))
+    town.pump()
+    om, justid = town.nodes["om"], town.nodes["justid"]
+    since, until = FIRST, whole_hour(town.clock.now())
+    reconciling.declare(om, KIND, since, until, [Entry("e-9", since)], "a system lost it")
+    town.pump()
+    assert [each["filled_at"] for each in reconciling.overview(justid)["heard"]] == [None]
+    restoring.new_epoch(om, KIND, "operator", "disk broke", even_so=True)
+    town.publish([9])
+    reconciling.fill(om, KIND, since, until, reconciling.count_digest(om, KIND, since, until))
+    town.pump()
+    (gap,) = reconciling.overview(justid)["heard"]
+    assert gap["filled_at"] is not None

@@ -213,6 +213,18 @@ def test_attack_a_statement_with_the_revoked_key_or_another_root_or_from_before_
     assert reserving.listed(justid)[0]["lifted_at"] is None
 
 
+def test_attack_a_statement_from_before_the_doubt_is_shown_again(town: Town) -> None:
+    """The period in doubt was over when it was made, but nobody doubted yet, so nobody checked."""
+    since = settled(town)
+    until = town.clock.now()
+    town.clock.set(until + HOUR)
+    early = statement(town)
+    town.clock.set(until + 2 * HOUR)
+    reserving.reserve(town.nodes["justid"], "om", [], since, until, "register", "its key was stolen")
+    with pytest.raises(Conflict, match="too-early"):
+        reserving.reaffirmed(town.nodes["justid"], early)
+
+
 def test_P4_a_closed_gate_takes_no_statement(town: Town) -> None:
     reserve(town, settled(town))
     town.clock.set(town.clock.now() + HOUR)

@@ -183,11 +183,11 @@ def own_gaps_of(tx: Connection, kind: str | None = None) -> Sequence[AnyRow]:
     return tx.execute(query if kind is None else query.where(c.kind == kind)).all()
 
 
-def heard_gaps_of(tx: Connection, origin: str | None = None) -> Sequence[AnyRow]:
+def heard_gaps_of(tx: Connection, kind: str | None = None) -> Sequence[AnyRow]:
     """The gaps that sources declared to us, filled or not."""
     c = heard_gaps.c
     query = sa.select(heard_gaps).order_by(c.origin, c.since, c.until)
-    return tx.execute(query if origin is None else query.where(c.origin == origin)).all()
+    return tx.execute(query if kind is None else query.where(c.kind == kind)).all()
 
 
 def put_heard_gaps(tx: Connection, rows: Sequence[dict[str, Any]]) -> None:

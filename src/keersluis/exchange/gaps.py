@@ -117,7 +117,8 @@ def heard(tx: Connection, ctx: Context, told: Gaps | None, kind: str, applied: i
     if told is None:
         return
     origin = told.origin
-    rows = {(row.since, row.until): row for row in store.heard_gaps_of(tx, origin)}
+    # a later epoch speaks of what an earlier one lacked: it is one stream to whoever counts its acts
+    rows = {(row.since, row.until): row for row in store.heard_gaps_of(tx, kind)}
     if rows and told.stated < max(row.stated for row in rows.values()):
         return  # overtaken by a later word, on another way
     source = ctx.chain.kinds[kind].source
@@ -137,7 +138,7 @@ def heard(tx: Connection, ctx: Context, told: Gaps | None, kind: str, applied: i
     store.put_heard_gaps(tx, moved)
     for each in moved:
         what = "gap.heard" if each["filled"] is None else "gap.heard-filled"
-        body = {"origin": origin} | _body(kind, each["since"], each["until"])
+        body = {"origin": each["origin"]} | _body(kind, each["since"], each["until"])
         log.append(tx, at=now, room="exchange", kind=what, body=body)
 
 

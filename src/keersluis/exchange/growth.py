@@ -5,22 +5,33 @@ The same proofs as `merkle.consistency_proof` (RFC 6962, 2.1.2), with each whole
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from keersluis.errors import Untrusted
-from keersluis.merkle import EMPTY_ROOT, node_hash, verify_consistency
+from keersluis.merkle import EMPTY_ROOT, Frontier, node_hash, verify_consistency
+
+EMPTY = Frontier()
 
 
 class Tree:
-    """The tree over all leaf hashes of a stream; it keeps the hash of every whole subtree."""
+    """The tree over `base` and the leaf hashes that follow it; it keeps the hash of every whole subtree of those.
 
-    def __init__(self, leaves: Iterable[bytes]) -> None:
+    It knows roots and proofs from the size of `base` on, and costs as much as what follows it (P6).
+    """
+
+    def __init__(self, leaves: Iterable[bytes], base: Frontier = EMPTY) -> None:
         level = list(leaves)
-        self.size = len(level)
-        self._levels = [level]
-        while len(level) > 1:
+        self.size = base.size + len(level)
+        self._whole = dict(zip(_subtrees(base.size), base.hashes, strict=True))
+        self._levels: list[tuple[int, list[bytes]]] = []  # with the number of the first node of each
+        start, before = base.size, list(base.hashes)
+        while level:
+            if start & 1:
+                level.insert(0, before.pop())
+                start -= 1
+            self._levels.append((start, level))
             level = [node_hash(level[i], level[i + 1]) for i in range(0, len(level) - 1, 2)]
-            self._levels.append(level)
+            start //= 2
 
     def root(self, size: int) -> bytes:
         """The root over the first `size` leaves."""
@@ -45,11 +56,23 @@ class Tree:
         return proof[::-1]
 
     def _over(self, low: int, high: int) -> bytes:
+        if (low, high) in self._whole:
+            return self._whole[low, high]
         count = high - low
         if count & (count - 1) == 0 and low % count == 0:
-            return self._levels[count.bit_length() - 1][low // count]
+            start, level = self._levels[count.bit_length() - 1]
+            return level[low // count - start]
         middle = low + _split(count)
         return node_hash(self._over(low, middle), self._over(middle, high))
+
+
+def _subtrees(size: int) -> Iterator[tuple[int, int]]:
+    """From where to where the whole subtrees of a tree go, the greatest first."""
+    low = 0
+    while low < size:
+        high = low + (1 << (size - low).bit_length() - 1)
+        yield low, high
+        low = high
 
 
 def _split(count: int) -> int:

@@ -56,10 +56,11 @@ def _whole(stream: Promised) -> Checkpoint:
 
 
 def hand_over(
-    tx: Connection, ctx: Context, stream: Promised, after: int, kept: Sequence[Any], since: Instant
+    tx: Connection, ctx: Context, stream: Promised, told: Frontier, kept: Sequence[Any], since: Instant
 ) -> Isolated | None:
-    """What this stream signed since a receiver last answered, and the proofs from the `after` events that it has, from
-    each to the next, and to what the stream holds now."""
+    """What this stream signed since a receiver last answered, and the proofs from what it was `told`, from each to the
+    next, and to what the stream holds now."""
+    after = told.size
     rows = [row for row in kept if row.at > since and row.size >= after and row.day != _store_isolated.NEWEST]
     rows += [row for row in kept if row.day == _store_isolated.NEWEST and (not rows or row.at > rows[-1].at > since)]
     if not rows:
@@ -68,7 +69,7 @@ def hand_over(
         rows = [rows[i * len(rows) // MOST] for i in range(MOST - 1)] + rows[-1:]
     notes = [row.note for row in rows] + [sign_note(_whole(stream).text(), ctx.signer)]
     sizes = [after, *(row.size for row in rows), stream.size]
-    tree = Tree(_store.leaves(tx, stream.stream, 0, stream.size))
+    tree = Tree(_store.leaves(tx, stream.stream, after, stream.size), told)
     proofs = [[b64encode(each).decode() for each in tree.proof(old, new)] for old, new in pairwise(sizes)]
     return Isolated(after, notes, proofs)
 

@@ -217,14 +217,14 @@ class Sender:
             def take(waits: Waits, events: int, size: int) -> tuple[int, int]:
                 if (offer := self._offer(tx, stands[waits.stream], call, events, size)) is None:
                     return 0, 0
-                offers[waits.stream] = self._proved(tx, offer, kept)
+                offers[waits.stream] = self._proved(tx, offer, stands[waits.stream].told, kept)
                 return len(offer.batch.events), offer.size
 
             waiting = [self._waits(stand) for stand in stands.values() if self._behind(stand)]
             self.order.divide(waiting, BATCH_BYTES, self.most, take)
             for stream, stand in stands.items():
                 if stream not in offers and (offer := self._offer(tx, stand, call, 0, 0)):
-                    offers[stream] = self._proved(tx, offer, kept)
+                    offers[stream] = self._proved(tx, offer, stand.told, kept)
         unserved = [
             stands[each.stream] for each in waiting if each.stream not in offers or not offers[each.stream].size
         ]
@@ -253,14 +253,14 @@ class Sender:
                 stands[promised.stream] = _Stand(promised, told, row.promised if row else NOTHING_PROMISED, allowed)
         return stands
 
-    def _proved(self, tx: Connection, offer: Offer, kept: Mapping[int, Sequence[Any]]) -> Offer:
+    def _proved(self, tx: Connection, offer: Offer, told: Frontier, kept: Mapping[int, Sequence[Any]]) -> Offer:
         """The first word after a cut carries the proof that nothing was rewritten meanwhile (P5)."""
         stream = offer.promised
         if stream.stream not in kept:
             return offer
         rows = [row for row in _store.out_peers_of(tx, self.peer) if row.stream == stream.stream and row.receipt]
         since = max((row.at for row in rows), default=0)
-        isolated = isolation.hand_over(tx, self.ctx, stream, offer.after, kept[stream.stream], since)
+        isolated = isolation.hand_over(tx, self.ctx, stream, told, kept[stream.stream], since)
         return replace(offer, batch=msgspec.structs.replace(offer.batch, isolated=isolated))
 
     def _behind(self, stand: _Stand) -> int:

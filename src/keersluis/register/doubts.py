@@ -102,13 +102,13 @@ def reaffirm(
     """The source stands by the first `size` events of `origin`, of which the caller verified signature and root.
 
     Reservations on them shrink, and end when nothing is left in doubt. Raises Conflict `reservation.too-early` for a
-    statement from before the period in doubt was over: that was made before the check.
+    statement from before the period in doubt was over, or from before the doubt: that was made before the check.
     """
     oin = origin.partition("/")[0]
     mine = [each for each in stored.in_force(tx) if each.source == oin and kind in each.kinds]
-    early = [each for each in mine if said_at < each.until]
-    if early:
-        expected = f"a statement from {format_instant(early[0].until)} on"
+    since = max((max(each.until, each.set_at) for each in mine), default=said_at)
+    if said_at < since:
+        expected = f"a statement from {format_instant(since)} on"
         raise Conflict("reservation.too-early", expected=expected, got=format_instant(said_at))
     for each in mine:
         stored.stand_by(tx, each.n, origin, size, note, now)
