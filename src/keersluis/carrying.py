@@ -16,7 +16,7 @@ import msgspec
 from sqlalchemy import Connection
 
 from keersluis.errors import Conflict, Fault, Forbidden, Incorrect, KeersluisError, Unavailable, Untrusted
-from keersluis.exchange import bundles, gatekeeper, inbox, ledger, packing, unpacking
+from keersluis.exchange import bundles, gatekeeper, inbox, ledger, packing, stands, unpacking
 from keersluis.exchange.batches import Batch, Receipt
 from keersluis.exchange.bundles import Manifest, Part, Range, Run
 from keersluis.exchange.packing import Packed, Wanted
@@ -196,7 +196,11 @@ def take_in(node: Node, n: int, *, seconds: float | None = None, progress: Progr
     manifest, _run, following = _opened(node, n)
     taken.state, taken.carried = unpacking.WHOLE, manifest.events
     if manifest.holds == "receipts":
-        taken.receipts = node.store.write(partial(_take_receipts, node, manifest))
+        try:
+            taken.receipts = node.store.write(partial(_take_receipts, node, manifest))
+        except Untrusted:
+            node.store.write(partial(_hear_receipts, node, manifest))
+            raise
     else:
         _apply(node, manifest, following, taken, seconds, progress)
     if not taken.left and not taken.refused:
@@ -237,6 +241,12 @@ def _take_receipts(node: Node, manifest: Manifest, tx: Connection) -> int:
     promises = node.prepare(tx)
     inbox.witness(tx, node.ctx, manifest.timeline, node.clock.now())
     return packing.take_receipts(tx, node.ctx, manifest, promises)
+
+
+def _hear_receipts(node: Node, manifest: Manifest, tx: Connection) -> None:
+    """They do not fit: perhaps because this node came back from an old backup. Then it sends nothing more of those."""
+    peer = node.chain.organisation_by_oin(manifest.source).key
+    stands.hear_receipts(tx, node.ctx, peer, [each.checkpoint for each in manifest.receipts], node.clock.now())
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from links import fetched, import_into
 
 from keersluis import carrying, letters_desk, reconciling, reserving, restoring
-from keersluis.errors import Unavailable
+from keersluis.errors import Conflict, Incorrect, Unavailable
 from keersluis.exchange.epochs import GIVE_BACK
 from keersluis.exchange.gates import GateOrder
 from keersluis.exchange.packing import Wanted
@@ -138,3 +139,24 @@ def test_P3_a_gap_of_one_epoch_is_filled_by_the_word_of_the_next(town: Town) -> 
     town.pump()
     (gap,) = reconciling.overview(justid)["heard"]
     assert gap["filled_at"] is not None
+
+
+def test_P1_receipts_that_come_by_hand_show_an_old_backup_before_anything_more_leaves(town: Town) -> None:
+    """Nobody can be asked: the wire is closed everywhere."""
+    lose(town, politie_saw=0)
+    om = town.nodes["om"]
+    town.down |= {"justid", "politie"}
+    town.publish([100])
+    receipts = fetched(town.nodes["justid"], carrying.confirm(town.nodes["justid"], "om"))
+    assert import_into(om, receipts) == ["receipt.ahead"]
+    assert {each["code"] for each in restoring.state(om)["behind"]} == {"ahead"}
+    with pytest.raises(Conflict, match="behind"):
+        carrying.make(om, Wanted("politie"), plain=True)
+    with pytest.raises(Conflict, match="behind"):
+        carrying.make(om, Wanted("justid", (KIND,)), plain=True)
+    assert carrying.make(om, Wanted("justid"), plain=True).refused == {KIND: "restore.behind"}
+    with pytest.raises(Incorrect):
+        letters_desk.post(om, Wish(kind=KIND, to="politie"))
+    town.down.clear()
+    assert [each["kind"] for each in restoring.take_back(om, "operator", "disk broke")["taken"]] == [KIND]
+    assert import_into(om, receipts) == []

@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 
 from keersluis.context import Context
 from keersluis.errors import Conflict, Incorrect, KeersluisError, Unavailable, Untrusted
-from keersluis.exchange import _store, _store_bundles, _store_letters, bundles, gatekeeper, outbox
+from keersluis.exchange import _store, _store_bundles, _store_epochs, _store_letters, bundles, gatekeeper, outbox
 from keersluis.exchange.batches import Batch, Receipt, within
 from keersluis.exchange.bundles import BYTES_A_BATCH, EVENTS_A_BATCH, Manifest, Range, tree_before
 from keersluis.exchange.outbox import EMPTY, Promised
@@ -65,6 +65,7 @@ def plan(
     Raises Incorrect `bundle.kinds` or `bundle.range`, and Unavailable `gate.*` where nothing at all may cross.
     """
     for_peer = [each for each in promises if wanted.peer in each.kind.receivers]
+    behind = _behind(tx, ctx, wanted, nothing_else=not for_peer)
     known = dict.fromkeys(each.kind.path for each in for_peer)
     if foreign := [kind for kind in wanted.kinds if kind not in known] or (not for_peer and [wanted.peer]):
         expected = f"kinds of {ctx.me.key} that {wanted.peer} receives ({', '.join(known) or 'there are none'})"
@@ -74,7 +75,7 @@ def plan(
     mine = [each for each in for_peer if not wanted.kinds or each.kind.path in wanted.kinds]
     told = {row.stream: row for row in _store.out_peers_of(tx, wanted.peer)}
     ranges: list[Range] = []
-    refused: dict[str, str] = {}
+    refused = dict.fromkeys(behind, "restore.behind")
     error: KeersluisError | None = None
     numbered = wanted.first is not None or wanted.through is not None  # numbers speak of the newest epoch
     for promised in mine[-1:] if numbered else mine:
@@ -85,6 +86,20 @@ def plan(
     if error and not ranges:
         raise error
     return ranges, refused
+
+
+def _behind(tx: Connection, ctx: Context, wanted: Wanted, *, nothing_else: bool) -> list[str]:
+    """The kinds for this peer of which a partner holds more than we have: a number may have left already.
+
+    Raises Conflict `restore.behind` where one of those is asked for, or there is nothing else.
+    """
+    held = _store_epochs.behind_streams(tx)
+    rows = [row.kind for row in _store.all_out_streams(tx) if row.stream in held] if held else []
+    kinds = [kind for kind in rows if wanted.peer in ctx.chain.kinds[kind].receivers]
+    if asked := [kind for kind in kinds if nothing_else or kind in wanted.kinds]:
+        expected, got = "streams that are what partners hold of them", f"{', '.join(asked)} behind that"
+        raise Conflict("restore.behind", expected=expected, got=got, mend="take back what is lost: keersluis recover")
+    return kinds
 
 
 def _range(tx: Connection, ctx: Context, wanted: Wanted, promised: Promised, row: Any) -> Range:

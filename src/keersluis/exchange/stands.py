@@ -10,6 +10,7 @@ import secrets
 from base64 import b64encode
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -36,7 +37,7 @@ from keersluis.exchange.outbox import EMPTY
 from keersluis.exchange.succession import root_here
 from keersluis.identity import KeyRing
 from keersluis.merkle import Frontier
-from keersluis.signing import verify_note
+from keersluis.signing import unverified_text, verify_note
 from keersluis.timeline import log
 from keersluis.timeline.heads import check_head
 from keersluis.timeline.model import owner
@@ -207,7 +208,7 @@ def _hold_against(
     confirmed = next((each.size for each in _store_epochs.peers_of(tx, row.stream) if each.peer == peer), 0)
     said = roots.get(row.origin, {})
     judged = [
-        judge(each, row.origin, row.size, lambda n: tree(tx, row, n).root(), said, confirmed)
+        judge(each, row.origin, row.size, partial(_root_of, tx, row), said, confirmed)
         for each in held
         if _epoch(each) == newest
     ]
@@ -216,6 +217,30 @@ def _hold_against(
         _store_epochs.drop_behind(tx, row.stream, peer)
     else:  # the furthest: what came there by letter counts as what was applied
         _note_behind(tx, row, peer, max(behind, key=lambda each: each.checkpoint.size), now)
+
+
+def hear_receipts(tx: Connection, ctx: Context, peer: str, notes: Sequence[str], now: Instant) -> None:
+    """Receipts that came by hand and do not fit our streams: where they bear our own signature, and speak of what we do
+    not have, we are behind. They may be old, so they say of nothing that it is in order."""
+    oin = ctx.chain.organisations[peer].oin
+    for note in notes:
+        told = Checkpoint.parse(unverified_text(note))
+        try:
+            theirs = signed_stand(Stand(told.origin, told.size, note), ctx.me.oin, oin, _ever(ctx))
+        except Untrusted:
+            continue
+        kind = ctx.chain.kinds.get(parse_origin(theirs.origin).kind)
+        row = outbox.stream_row(tx, ctx, kind) if kind is not None and kind.source == ctx.me.key else None
+        if row is None or _epoch(theirs) < parse_origin(row.origin).epoch:
+            continue
+        confirmed = next((each.size for each in _store_epochs.peers_of(tx, row.stream) if each.peer == peer), 0)
+        found = judge(theirs, row.origin, row.size, partial(_root_of, tx, row), {}, confirmed)
+        if isinstance(found, Behind):
+            _note_behind(tx, row, peer, found, now)
+
+
+def _root_of(tx: Connection, row: Any, size: int) -> bytes:
+    return tree(tx, row, size).root()
 
 
 def _epoch(checkpoint: Checkpoint) -> int:
