@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 from exchange.exchange_harness import KIND, START, Pair, event, make_pair, shipped
 from exchange.mailing import letters
 from keersluis import carrying, letters_desk
-from keersluis.errors import Unavailable
+from keersluis.errors import Incorrect, Unavailable
 from keersluis.exchange import _store
 from keersluis.exchange.packing import Wanted
 from keersluis.letters_desk import Wish
@@ -22,6 +22,7 @@ from keersluis.sealing import Seals
 from keersluis.service import Node
 from keersluis.timeline import log
 from keersluis.times import DAY, HOUR, MINUTE, SECOND
+from keersluis.watermarks import parse_origin
 
 
 @pytest.fixture
@@ -75,6 +76,15 @@ def test_P2_a_promise_that_was_carried_is_broken_by_an_older_act_before_any_rece
     assert told(between.source, "intake.waiting")[-1]["late"] == 1
     between.source.accept([event(90, START - 20 * HOUR, chain=between.chain)])
     assert [each["events"] for each in told(between.source, "promise.broken")] == [["e-90"]]
+
+
+# -- nonsense --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("epoch", ["²", "1" * 5000, "-1", "", "1.0"])
+def test_an_epoch_that_is_no_number_is_wrong_input_whoever_signed_it(epoch: str) -> None:
+    with pytest.raises(Incorrect, match="epoch"):
+        parse_origin(f"00000099000000001001/{KIND}/{epoch}")
 
 
 # -- cost (P6) -------------------------------------------------------------------------------------------------------
