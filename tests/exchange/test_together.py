@@ -104,6 +104,18 @@ def test_P6_what_a_bundle_brought_is_not_sent_again_when_no_receipt_came_back(be
     assert [(body["from"], body["through"]) for body in offered] == [(1, 2), (13, 14)]
 
 
+def test_P1_a_receipt_of_more_than_was_promised_when_the_call_began_is_no_doubt(between: Ends) -> None:
+    between.accept(1, 4)
+    promises = between.source.store.write(between.source.prepare)
+    between.accept(5, 6)
+    packed = carrying.make(between.source, Wanted("justid", (KIND,)))
+    assert import_into(between.register, fetched(between.source, packed)) == []
+    sender = between.source.senders["justid"]
+    sender.most = 2
+    assert sender.send_all(promises, heartbeat=True).refused == {}
+    assert between.receipted() == 6
+
+
 # -- gates (P4) ------------------------------------------------------------------------------------------------------
 
 

@@ -352,8 +352,9 @@ def _note_applied(tx: Connection, arrival: Arrival, events: list[Received], wate
 
 
 def _seen_before(tx: Connection, ctx: Context, arrival: Arrival) -> Receipt | Refused:
-    """A batch that is here already is receipted, if it tells the same story as before; nothing moves. The receipt is
-    of all that is here, so that a source that does not know how far its bundles came goes on from there (P6)."""
+    """A batch that is here already is receipted, if it tells the same story as before; nothing moves. In the
+    midst of a backlog the receipt is of all that is here: a source that does not know how far its bundles came goes on
+    from there (P6)."""
     stream, checkpoint = arrival.stream, arrival.checkpoint
     if root_at(tx, stream, checkpoint.size) != checkpoint.root:
         error = Untrusted(
@@ -364,8 +365,9 @@ def _seen_before(tx: Connection, ctx: Context, arrival: Arrival) -> Receipt | Re
             where=f"{stream.origin} events 1-{checkpoint.size}",
         )
         return set_apart(tx, arrival, error, arrival.now)
-    newest = _store.in_checkpoint(tx, stream.stream, stream.size) or arrival.batch.checkpoint
-    return Receipt(add_signature(newest, ctx.signer), format_instant(stream.watermark), None)
+    newest = _store.in_checkpoint(tx, stream.stream, stream.size) if arrival.batch.more else None
+    note = newest or arrival.batch.checkpoint
+    return Receipt(add_signature(note, ctx.signer), format_instant(stream.watermark), None)
 
 
 def root_at(tx: Connection, stream: Any, size: int) -> bytes:

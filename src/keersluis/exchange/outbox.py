@@ -291,15 +291,20 @@ def store_receipts(tx: Connection, peer: str, rows: list[dict[str, Any]]) -> Non
 
 
 def frontier_at(tx: Connection, promised: Promised, size: int) -> Frontier:
-    """Our stream's tree after its first `size` events. Raises Untrusted `receipt.ahead` beyond what we have."""
+    """Our stream's tree after its first `size` events; there may be more than when it was promised.
+
+    Raises Untrusted `receipt.ahead` beyond what we have.
+    """
     if size == promised.size:
         return promised.frontier
-    if size > promised.size:
-        raise Untrusted("receipt.ahead", expected=f"at most {promised.size} events of {promised.origin}", got=str(size))
     rows = _store.out_peers_of(tx)
     near = [Frontier.from_bytes(r.frontier) for r in rows if r.stream == promised.stream and r.size <= size]
     start = max(near, key=lambda f: f.size, default=EMPTY)
-    return start.extend(_store.leaves(tx, promised.stream, start.size, size))
+    found = start.extend(_store.leaves(tx, promised.stream, start.size, size))
+    if found.size != size:
+        expected = f"at most {found.size} events of {promised.origin}"
+        raise Untrusted("receipt.ahead", expected=expected, got=str(size))
+    return found
 
 
 def rewind(tx: Connection, promised: Promised, peer: str, size: int, now: Instant) -> None:
