@@ -110,9 +110,9 @@ class Ends:
 
 
 @contextmanager
-def ends(home: Path) -> Iterator[Ends]:
-    """Both nodes; the streams have no counts of their own, so that watermarks follow the promises alone."""
-    chain, folder = _template()
+def ends(home: Path, *, counted: bool = False) -> Iterator[Ends]:
+    """Both nodes. Unless `counted` the streams have no counts of their own: watermarks follow the promises alone."""
+    chain, folder = _template(counted)
     shutil.copytree(folder, home)
     both = Ends(chain, home, ManualClock(START))
     for key in ("om", "justid"):
@@ -124,11 +124,11 @@ def ends(home: Path) -> Iterator[Ends]:
             node.close()
 
 
-@lru_cache(maxsize=1)
-def _template() -> tuple[Chain, Path]:
+@lru_cache
+def _template(counted: bool) -> tuple[Chain, Path]:
     """A working directory with both stores, made once: every test begins with a copy."""
     chain = load_chain("nl-justice")
-    chain = replace(chain, kinds={path: replace(kind, counts=False) for path, kind in chain.kinds.items()})
+    chain = replace(chain, kinds={path: replace(kind, counts=counted) for path, kind in chain.kinds.items()})
     folder = tempfile.mkdtemp(prefix="keersluis-ends-")
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     make_home(chain, Path(folder) / "home")
@@ -197,7 +197,9 @@ class WireLink(Link):
             told = Frontier().extend(_store.leaves(tx, promised.stream, 0, first - 1))
             said = outbox.checkpoint(tx, promised, told, [bytes(row.leaf) for row in rows], 0)
         raws = [msgspec.Raw(bytes(row.bytes)) for row in rows]
-        return encode(Parcel([Batch(sign_note(said.text(), node.ctx.signer), first, raws)]))
+        counts = promised.counts if through == promised.size else None
+        more = through < promised.size
+        return encode(Parcel([Batch(sign_note(said.text(), node.ctx.signer), first, raws, counts, more=more)]))
 
     def deliver(self, packed: Any) -> list[str]:
         outcomes = decode(self.ends.register.receive(packed), Outcomes).outcomes
