@@ -150,7 +150,6 @@ _TAIL = (
 )
 
 
-_ANY_WAITING = sa.select(waiting.c.kind).where(waiting.c.kind == sa.bindparam("k")).limit(1)
 _IN_STREAM = sa.select(in_streams).where(in_streams.c.origin == sa.bindparam("o"))
 _UPDATE_IN_STREAM = sa.update(in_streams).where(in_streams.c.stream == sa.bindparam("s"))
 _UPDATE_OUT_STREAM = sa.update(out_streams).where(out_streams.c.stream == sa.bindparam("s"))
@@ -245,9 +244,7 @@ def add_waiting(tx: Connection, rows: list[dict[str, Any]]) -> None:
 
 
 def end_waiting(tx: Connection, kind: str, ids: Sequence[str]) -> None:
-    """What was entered waits no longer. Mostly nothing waits."""
-    if tx.execute(_ANY_WAITING, {"k": kind}).first() is None:
-        return
+    """What was entered waits no longer."""
     for i in range(0, len(ids), CHUNK):
         tx.execute(sa.delete(waiting).where(waiting.c.kind == kind, waiting.c.event_id.in_(ids[i : i + CHUNK])))
 

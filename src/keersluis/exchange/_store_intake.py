@@ -27,10 +27,14 @@ mailbags = Table(
 
 MIGRATIONS = Migrations("exchange.intake", [metadata.create_all])
 
+_ANY_WAITING = sa.select(waiting.c.kind).where(waiting.c.kind == sa.bindparam("k")).limit(1)
+
 
 def waiting_of(tx: Connection, kind: str, ids: Sequence[str]) -> dict[str, AnyRow]:
-    """Which of these acts are registered as waiting."""
+    """Which of these acts are registered as waiting. Mostly nothing waits."""
     c = waiting.c
+    if tx.execute(_ANY_WAITING, {"k": kind}).first() is None:
+        return {}
     found: dict[str, AnyRow] = {}
     for i in range(0, len(ids), CHUNK):
         query = sa.select(waiting).where(c.kind == kind, c.event_id.in_(ids[i : i + CHUNK]))
