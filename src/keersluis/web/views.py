@@ -79,7 +79,8 @@ def headline(scene: Scene) -> Headline:
     links = canals.canals(scene)
     alarms = _alarms(scene, links)
     if not scene.statuses:
-        return Headline("absent", scene._("No organisation answers"), ())
+        starting = scene._("If they have just been started, it takes some seconds; this page follows by itself.")
+        return Headline("absent", scene._("No organisation answers"), (Markup.escape(starting),))
     if alarms:
         alarm, title = alarms[0]
     else:
