@@ -160,3 +160,18 @@ def test_P1_receipts_that_come_by_hand_show_an_old_backup_before_anything_more_l
     town.down.clear()
     assert [each["kind"] for each in restoring.take_back(om, "operator", "disk broke")["taken"]] == [KIND]
     assert import_into(om, receipts) == []
+
+
+def test_a_new_epoch_ends_the_quarantine_of_the_one_that_it_continues(town: Town) -> None:
+    """The source told two stories and explained it; nothing is left to be done at the receiver."""
+    lose(town, politie_saw=0)
+    om, justid = town.nodes["om"], town.nodes["justid"]
+    om.senders["justid"].guard = None
+    town.publish([100, 101, 102, 103, 104])
+    assert town.pump()["justid"].refused[KIND] == "exchange.root-differs"
+    assert len(status_of(justid)["quarantine"]) == 1
+    restoring.guard(om)
+    restoring.new_epoch(om, KIND, "operator", "two stories")
+    town.pump()
+    assert town.held_by("justid")[-1] == "e-104"
+    assert status_of(justid)["quarantine"] == []

@@ -91,6 +91,9 @@ def _declare(tx: Connection, ctx: Context, said: Declaration, note: str, kind: K
     before = carried(tx, said.continues)
     row |= {"carried": before + said.size, "beyond": have - said.size, "note": note, "at": now}
     _store_epochs.put_in_epoch(tx, row)
+    if old is not None:  # whatever was set apart of it, this is the source's explanation
+        _store.solve_quarantine(tx, old.stream, now)
+        _store.update_in_stream(tx, old.stream, stopped=None)
     body = {"origin": said.origin, "continues": said.continues, "size": said.size, "beyond": have - said.size}
     log.append(tx, at=now, room="exchange", kind="epoch.declared", body=body | {"who": said.who, "why": said.why})
 
