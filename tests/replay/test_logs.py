@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from pyarrow import parquet
 
 from keersluis.errors import Incorrect
-from keersluis.simulation.logs import BadRows, Columns, Row, read_log
+from keersluis.eventlogs import BadRows, Columns, Row, read_log
 from replay.small_logs import ACTIVITY, CASE, TIME, event, fine, write_csv, write_parquet, write_xes, xes
 
 COLUMNS = Columns(CASE, ACTIVITY, TIME)

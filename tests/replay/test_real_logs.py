@@ -8,8 +8,8 @@ from collections import Counter
 
 import pytest
 
+from keersluis.eventlogs import BadRows, read_log
 from keersluis.simulation.feed import Ask, Publish, Waiting
-from keersluis.simulation.logs import BadRows, read_log
 from keersluis.simulation.maps import load_map
 from keersluis.simulation.replay_feed import replay_feed
 from replay.small_logs import DATA

@@ -1,9 +1,11 @@
 """How large a backlog will be, as quantiles for each coming step, from its past alone. Pure, and without chance.
 
-Several simple experts look ahead; what they got wrong before (each error known by then) gives their weights, and the
-errors of the weighted opinion give the interval: split conformal prediction on the forecast's own record (Vovk et al.,
-*Algorithmic Learning in a Random World*, 2005), with older errors counting less. Errors are taken in units of the
-square root of the stock, as counts vary; no bound is below zero.
+Several simple experts look ahead. What each got wrong before (errors known by then) gives its weight: least variance,
+shrunk to the diagonal (Bates & Granger 1969). The errors of the weighted opinion give the interval: conformal
+prediction on the forecast's own record (Vovk et al. 2005), older errors counting less, errors of fewer steps ahead
+standing in while there are few, and a count's own noise before there are any. Its width then follows its own misses:
+adaptive conformal inference (Gibbs & Candes 2021). Errors are in units of the root of the stock, as counts vary; no
+bound is below zero.
 """
 
 from __future__ import annotations
@@ -13,28 +15,54 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from keersluis.recovery.history import OLDEST, History, Numbers
-
-QUICK, SLOW = 8.0, 26.0
-"""Half-lives in steps of what the survival experts remember."""
-
-YEAR = 52
-"""Steps in a season."""
+from keersluis.recovery.experts import experts
+from keersluis.recovery.history import Counts, History, Numbers
 
 MEMORY = 78.0
 """Half-life in steps of the errors on which weights and intervals rest."""
 
+OLDEST_ERROR = 390
+"""Errors of longer ago (five half-lives) weigh nothing."""
+
 WARM_UP = 4
 """Steps of history without which nobody says anything."""
+
+NOMINAL = 0.8
+"""The interval whose misses steer the width."""
+
+LEARN = 0.2
+"""How fast they do: the logarithm of a side's width moves by this, over the steps ahead, at a miss."""
+
+MOST = 1.2
+"""The logarithm of a side's width is never steered further than this."""
 
 _BASE = 8.0
 """Added to the stock before its root is taken: a small stock does not vary less than this."""
 
+_PRIOR = 2.0
+"""Independent errors that the noise of counts weighs as much as."""
+
+MOVED = 0.75
+"""Of the doubt that an interval leaves, what lies above where its lower bound is zero (elsewhere one half). Not all of
+it: errors of times when the stock was larger make that bound zero too readily."""
+
+_STAND_IN = 3.0
+"""Independent errors of its own at which those of fewer steps ahead count half."""
+
+_CREDIT = 0.25
+"""What these add to the number of independent errors: they are of the same past."""
+
+_SHRINK = 0.2
+"""How far the experts' errors are taken as unrelated, however long the record."""
+
+_NORMAL = np.array([-1.645, -1.036, -0.674, -0.385, -0.126, 0.126, 0.385, 0.674, 1.036, 1.645])
+"""Middles of ten equal parts of the normal distribution."""
+
 
 @dataclass(frozen=True)
 class Outlook:
-    """`quantiles[h - 1, q]`: the stock h steps on, for each of `levels`. `weights` by expert, and on how many errors of
-    its own record each step's interval rests."""
+    """`quantiles[h - 1, q]`: the stock h steps on, for each of `levels`. `weights` by expert for the last step, and on
+    how many errors of its own record each step's interval rests."""
 
     levels: tuple[float, ...]
     quantiles: Numbers
@@ -42,123 +70,178 @@ class Outlook:
     errors: tuple[int, ...]
 
 
-def experts(past: History, ahead: int) -> dict[str, Numbers]:
-    """Expert -> what it says at the end of each step t of the stock h steps on: an array [t, h - 1]."""
-    stock = past.stock.astype(float)
-    steps, h = past.steps, np.arange(1, ahead + 1)
-    then = np.arange(steps)[:, None] + h[None, :] - YEAR
-    mean = _mean(stock, YEAR)[:, None].repeat(ahead, axis=1)
-    return {
-        "quick": _survivors(past, ahead, QUICK),
-        "slow": _survivors(past, ahead, SLOW),
-        "last": stock[:, None].repeat(ahead, axis=1),
-        "mean": mean,
-        "season": np.where(then >= 0, stock[np.clip(then, 0, None)], mean),
-    }
+def _scale(stock: Numbers) -> Numbers:
+    return np.asarray(np.sqrt(np.maximum(stock, 0.0) + _BASE))
 
 
-def _mean(values: Numbers, window: int) -> Numbers:
-    """The mean of the last `window` values, of as many as there are."""
+class _Record:
+    """What the forecast got wrong up to a step, by steps ahead; what is older counts less."""
+
+    def __init__(self, ahead: int, number: int) -> None:
+        self.spread = np.zeros((ahead, number, number))
+        self.count, self.square = np.zeros(ahead), np.zeros(ahead)
+        self.steer = np.zeros((ahead, 2))
+        self.every = np.arange(1, ahead + 1)
+
+    @property
+    def independent(self) -> Numbers:
+        """Errors by steps ahead, those that overlap taken as one."""
+        return np.asarray(self.count / self.every)
+
+    def fade(self) -> None:
+        keep = 0.5 ** (1 / MEMORY)
+        self.spread, self.count, self.square = self.spread * keep, self.count * keep, self.square * keep
+
+    def take(self, at: Counts, wrong: Numbers, unit: Numbers) -> None:
+        """Errors of each expert [h, expert] and of the opinion, at indices `at` of the steps ahead."""
+        self.spread[at] += wrong[:, :, None] * wrong[:, None, :]
+        self.count[at] += 1
+        self.square[at] += unit**2
+
+    def miss(self, at: Counts, low: Numbers, high: Numbers, truth: float) -> None:
+        """Move the width of each side by whether it held. A bound of zero cannot be missed, and tells nothing."""
+        outside = 1 - NOMINAL
+        below = np.where(low > 0, (truth < low) - outside / 2, 0.0)
+        above: Numbers = (truth > high) - np.where(low > 0, outside / 2, 1 - _alone(NOMINAL))
+        moved = LEARN / self.every[at][:, None] * np.stack([below, above], axis=1)
+        self.steer[at] = np.clip(self.steer[at] + moved, -MOST, MOST)
+
+
+class Forecaster:
+    """Looks ahead from any step of a past; what it says at step t rests on steps up to t alone."""
+
+    def __init__(self, past: History, ahead: int, season: int = 52) -> None:
+        self.past, self.ahead = past, ahead
+        told = experts(past, ahead, season)
+        self.names = tuple(told)
+        self._said = np.stack(list(told.values()))
+        self._weights = np.zeros((past.steps, ahead, len(told)))
+        self._centre = np.zeros((past.steps, ahead))
+        self._unit = np.full((past.steps, ahead), np.nan)
+        self._stretch = np.ones((past.steps, ahead, 2))
+        self._growth = np.ones(past.steps)
+        self._flow = _recent(past.arrivals + past.departures)
+        self._near = _nearness(ahead)
+        self._run()
+
+    def _run(self) -> None:
+        """Weigh and steer step by step, each on what was known by then."""
+        record = _Record(self.ahead, len(self.names))
+        bounds = np.zeros((self.past.steps, self.ahead, 2))
+        for t in range(self.past.steps):
+            record.fade()
+            self._learn(record, t, bounds)
+            self._weights[t] = _weigh(record, self._near)
+            self._centre[t] = np.maximum((self._said[:, t, :].T * self._weights[t]).sum(axis=1), 0.0)
+            self._stretch[t], self._growth[t] = np.exp(record.steer), _growth(record)
+            bounds[t] = self.interval(t, NOMINAL)
+
+    def _learn(self, record: _Record, t: int, bounds: Numbers) -> None:
+        """What was said before of step t meets what it was."""
+        hs = record.every[record.every <= t - WARM_UP]
+        if not len(hs):
+            return
+        made, at, truth = t - hs, hs - 1, float(self.past.stock[t])
+        centre = self._centre[made, at]
+        self._unit[made, at] = (truth - centre) / _scale(centre)
+        wrong = (self._said[:, made, at] - truth) / _scale(centre)
+        record.take(at, wrong.T, self._unit[made, at])
+        record.miss(at, bounds[made, at, 0], bounds[made, at, 1], truth)
+
+    def at(self, t: int, levels: Sequence[float]) -> Outlook:
+        """The outlook at the end of step t."""
+        own = tuple(max(0, t - h - WARM_UP + 1) for h in range(1, self.ahead + 1))
+        weights = dict(zip(self.names, self._weights[t, -1].tolist(), strict=True))
+        return Outlook(tuple(levels), np.maximum(self._quantiles(t, levels), 0.0), weights, own)
+
+    def interval(self, t: int, level: float) -> Numbers:
+        """[h - 1, (lower, upper)]: bounds that hold with probability `level`, as often too low as too high; where the
+        lower would be none at all it cannot be missed, and part of its doubt moves above."""
+        low, high, alone = self._quantiles(t, (0.5 - level / 2, 0.5 + level / 2, _alone(level))).T
+        upper = np.where(low > 0, high, alone)
+        return np.stack([np.maximum(low, 0.0), np.maximum(upper, 0.0)], axis=1)
+
+    def _quantiles(self, t: int, levels: Sequence[float]) -> Numbers:
+        rows = np.zeros((self.ahead, len(levels)))
+        for h in range(1, self.ahead + 1):
+            units = _spread(*self._sample(t, h), levels)
+            low, high = self._stretch[t, h - 1]
+            rows[h - 1] = np.where(units < 0, units * low, units * high)
+        return np.asarray(self._centre[t][:, None] + rows * _scale(self._centre[t])[:, None])
+
+    def _sample(self, t: int, h: int) -> tuple[Numbers, Numbers, float]:
+        """Errors as they may come h steps on from t, in units, how much each counts, and how many independent ones
+        they are worth: errors that overlap are one."""
+        noise = _NORMAL * self._noise(t, h)
+        values, counts, number = [noise], [np.full(len(_NORMAL), _PRIOR / len(_NORMAL))], _PRIOR
+        own = 0.0
+        for fewer in sorted({h, -(-3 * h // 4), -(-h // 2), -(-h // 4), 1}, reverse=True):
+            made = np.arange(max(WARM_UP, t - fewer - OLDEST_ERROR), t - fewer + 1)
+            if not len(made):
+                continue
+            late = 0.5 ** ((t - fewer - made) / MEMORY)
+            share = 1.0 if fewer == h else self._near[h - 1, fewer - 1] / (1 + own / _STAND_IN)
+            worth = late.sum() / fewer
+            own = worth if fewer == h else own
+            values.append(self._unit[made, fewer - 1] * (h / fewer) ** (self._growth[t] / 2))
+            counts.append(late * share / fewer)
+            number += share * worth * (1.0 if fewer == h else _CREDIT)
+        return np.concatenate(values), np.concatenate(counts), number
+
+    def _noise(self, t: int, h: int) -> float:
+        """The standard deviation of the change in h steps, in units, if all that comes and goes were independent."""
+        stock = float(self._centre[t, h - 1])
+        return float(np.sqrt((min(h * self._flow[t], stock) + 0.5) / (stock + _BASE)))
+
+
+def _alone(level: float) -> float:
+    """The quantile of an upper bound whose lower one is zero."""
+    return 1 - (1 - level) * MOVED
+
+
+def _recent(values: Counts, window: int = 26) -> Numbers:
     sums = np.concatenate([[0.0], np.cumsum(values)])
     ends = np.arange(1, len(values) + 1)
     starts = np.maximum(0, ends - window)
     return np.asarray((sums[ends] - sums[starts]) / (ends - starts))
 
 
-def _survivors(past: History, ahead: int, half: float) -> Numbers:
-    """Each item leaves with the hazard that its age had lately, and as many come as lately."""
-    keep = 0.5 ** (1 / half)
-    at_risk, gone = np.zeros(OLDEST + 1), np.zeros(OLDEST + 1)
-    came = out = level = weight = 0.0
-    slow = 0.5 ** (1 / SLOW)
-    told = np.zeros((past.steps, ahead))
-    for t in range(past.steps):
-        if t:
-            at_risk = keep * at_risk + past.held[t - 1]
-            gone = keep * gone
-            gone[:-1] += past.left[t, 1:]
-            gone[-1] += past.left[t, -1] - min(past.left[t, -1], past.held[t - 1, -2])
-        came, out = keep * came + past.arrivals[t], keep * out + past.left[t, 0]
-        level, weight = slow * level + past.arrivals[t], slow * weight + 1
-        usual = gone.sum() / max(at_risk.sum(), 1.0)
-        hazard = np.clip((gone + 2 * usual) / (at_risk + 2), 0.0, 1.0)
-        stay = (level / weight) * (1 - out / max(came, 1.0))
-        held = past.held[t].astype(float)
-        for h in range(ahead):
-            moved = held * (1 - hazard)
-            held = np.concatenate([[stay], moved[:-2], [moved[-2] + moved[-1]]])
-            told[t, h] = held.sum()
-    return told
+def _nearness(ahead: int) -> Numbers:
+    """[h, fewer]: how much errors `fewer` steps ahead tell of those h ahead (0 for h itself, and beyond)."""
+    hs = np.arange(1, ahead + 1)
+    return np.asarray(np.tril((hs[None, :] / hs[:, None]) ** 2, -1))
 
 
-def _scale(stock: Numbers) -> Numbers:
-    return np.asarray(np.sqrt(np.maximum(stock, 0.0) + _BASE))
+def _weigh(record: _Record, near: Numbers) -> Numbers:
+    """Weights [h, expert] of least variance, from the errors h ahead and, while these are few, of fewer ahead. The
+    fewer errors, the more each expert is weighed by its own alone."""
+    own, hs, number = record.independent, record.every, record.spread.shape[1]
+    share = near / (1 + own[:, None] / _STAND_IN) + np.eye(len(hs))
+    pooled = np.einsum("hg,gij->hij", share * hs[:, None] / hs[None, :], record.spread)
+    pooled = pooled + np.eye(number) * (0.05 * hs)[:, None, None]
+    shrink = _SHRINK + 1 / (1 + own)
+    alone = np.einsum("hii->hi", pooled)[:, :, None] * np.eye(number)
+    solved = np.linalg.solve(pooled + alone * shrink[:, None, None], np.ones((len(hs), number, 1)))[:, :, 0]
+    weights = np.maximum(solved, 0.0)
+    return np.asarray(weights / weights.sum(axis=1, keepdims=True))
 
 
-class Forecaster:
-    """Looks ahead from any step of a past; what it says at step t rests on steps up to t alone."""
-
-    def __init__(self, past: History, ahead: int) -> None:
-        self.past, self.ahead = past, ahead
-        self.opinions = experts(past, ahead)
-        self.names = tuple(self.opinions)
-        self._said = np.stack(list(self.opinions.values()))
-        self._weights = [np.stack([self._weigh(t, h) for t in range(past.steps)]) for h in range(1, ahead + 1)]
-        self._centre = np.stack(
-            [(self._said[:, :, h] * self._weights[h].T).sum(axis=0) for h in range(ahead)], axis=1
-        )
-
-    def _weigh(self, t: int, h: int) -> Numbers:
-        """Weights of the experts at step t for h steps ahead: least variance on the errors known by then."""
-        number = len(self._said)
-        made = np.arange(max(WARM_UP, t - h - 5 * YEAR), t - h + 1)
-        if len(made) < 2 * number:
-            return np.full(number, 1.0 / number)
-        late = 0.5 ** ((t - h - made) / MEMORY)
-        wrong = self._said[:, made, h - 1] - self.past.stock[made + h]
-        spread = (wrong * late) @ wrong.T / late.sum()
-        spread += np.eye(number) * np.trace(spread) / number * 0.3
-        weights = np.maximum(np.linalg.solve(spread, np.ones(number)), 0.0)
-        return np.asarray(weights / weights.sum())
-
-    def errors(self, t: int, h: int) -> tuple[Numbers, Numbers]:
-        """(errors in units of the root of the stock, how much each counts) of what was said h steps ahead before t."""
-        made = np.arange(WARM_UP, t - h + 1)
-        if not len(made):
-            return np.zeros(0), np.zeros(0)
-        centre = self._centre[made, h - 1]
-        return (self.past.stock[made + h] - centre) / _scale(centre), 0.5 ** ((t - h - made) / MEMORY)
-
-    def at(self, t: int, levels: Sequence[float]) -> Outlook:
-        """The outlook at the end of step t."""
-        rows, counts = [], []
-        for h in range(1, self.ahead + 1):
-            units, late, own = self._record(t, h)
-            centre = self._centre[t, h - 1]
-            bounds = centre + _weighted_quantiles(units, late, levels) * _scale(centre)
-            rows.append(np.maximum(bounds, 0.0))
-            counts.append(own)
-        weights = dict(zip(self.names, self._weights[-1][t].tolist(), strict=True))
-        return Outlook(tuple(levels), np.stack(rows), weights, tuple(counts))
-
-    def _record(self, t: int, h: int) -> tuple[Numbers, Numbers, int]:
-        """The errors h ahead; where there are few, also those of fewer steps ahead, widened as a random walk does."""
-        units, late = self.errors(t, h)
-        own, fewer = len(units), h - 1
-        while len(units) < 30 and fewer >= 1:
-            more, counts = self.errors(t, fewer)
-            units = np.concatenate([units, more * np.sqrt(h / fewer)])
-            late = np.concatenate([late, counts * 0.5])
-            fewer -= 1
-        return units, late, own
+def _growth(record: _Record) -> float:
+    """The power of the steps ahead with which squared errors grow: 1 as a random walk does, less where the stock
+    returns to a level; by regression, as if a random walk had been seen before."""
+    seen = (record.count > 1.5) & (record.square > 0)
+    if seen.sum() < 2:
+        return 1.0
+    worth = record.independent[seen]
+    far, large = np.log(record.every[seen]), np.log(record.square[seen] / record.count[seen])
+    far, large = far - (far * worth).sum() / worth.sum(), large - (large * worth).sum() / worth.sum()
+    slope = ((far * large * worth).sum() + 1.0) / ((far * far * worth).sum() + 1.0)
+    return float(np.clip(slope, 0.0, 1.5))
 
 
-def _weighted_quantiles(values: Numbers, counts: Numbers, levels: Sequence[float]) -> Numbers:
-    """With the allowance of split conformal prediction for a small record: outer levels move out by 1/(n + 1)."""
-    if not len(values):
-        return np.zeros(len(levels))
-    order = np.argsort(values)
+def _spread(values: Numbers, counts: Numbers, number: float, levels: Sequence[float]) -> Numbers:
+    """Weighted quantiles, widened from their median for what `number` independent errors cannot tell."""
+    order = np.argsort(values, kind="stable")
     share = (np.cumsum(counts[order]) - counts[order] / 2) / counts.sum()
-    number = counts.sum() ** 2 / (counts**2).sum()
-    asked = np.array([0.5 + (level - 0.5) * (1 + 1 / (number + 1)) for level in levels])
-    return np.asarray(np.interp(asked, share, values[order]))
+    found = np.interp([0.5, *levels], share, values[order])
+    return np.asarray(found[0] + (found[1:] - found[0]) * (1 + 1 / number))

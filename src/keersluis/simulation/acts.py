@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from keersluis.chain import Kind
 from keersluis.errors import Incorrect
+from keersluis.eventlogs import BadRows, Row
 from keersluis.fields import Field, Value, convert
-from keersluis.simulation.logs import BadRows, Row
 from keersluis.simulation.maps import Activity, LogMap
 from keersluis.times import Instant, When, day_of, format_when
 

@@ -14,10 +14,10 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from keersluis.chain import SHIPPED, Chain, Kind, load_chain
 from keersluis.errors import Incorrect
+from keersluis.eventlogs import Columns
 from keersluis.exchange.channels import CHANNELS
 from keersluis.fields import Field, read_field
 from keersluis.sections import Faults, Section, Words, nearest, read_section
-from keersluis.simulation.logs import Columns
 from keersluis.times import DAY, HOUR
 
 MAP = "map.toml"

@@ -21,9 +21,9 @@ import numpy as np
 
 from keersluis.chain import Chain
 from keersluis.errors import Incorrect
+from keersluis.eventlogs import BadRows, read_log
 from keersluis.simulation.acts import Acts, EventWriter, Numbers, acts_of, event_id, subject_of
 from keersluis.simulation.feed import Ask, Counts, GateOrder, Item, Publish, Waiting
-from keersluis.simulation.logs import BadRows, read_log
 from keersluis.simulation.maps import LogMap
 from keersluis.times import DAY, Instant, day_of, format_instant, local, parse_when
 
