@@ -92,14 +92,14 @@ Reader: TypeAlias = Callable[[Path, Columns, BadRows], Iterator[tuple[int, Field
 def read_log(path: Path, columns: Columns, zone: ZoneInfo, bad: BadRows) -> Iterator[Row]:
     """The events of a log in its own order; those without case, activity or readable time go to `bad`.
 
-    Times without an offset are taken to be in `zone`. Raises Incorrect: `log.not-found`, `log.unknown-format`,
-    `log.truncated`, `log.not-xes`, `log.not-csv`, `log.not-parquet`, `log.missing-columns`.
+    Times without an offset are taken to be in `zone`; a date may have slashes for dashes. Raises Incorrect:
+    `log.not-found`, `log.unknown-format`, `log.truncated`, `log.not-xes`, `log.not-csv`, `log.not-parquet`, `log.missing-columns`.
     """
     reader, bad.noun = _reader(path)
     case, activity, time = columns.names()
     for line, fields in reader(path, columns, bad):
         try:
-            yield Row(line, fields[case], fields[activity], parse_time(fields[time], zone), fields)
+            yield Row(line, fields[case], fields[activity], parse_time(fields[time].replace("/", "-"), zone), fields)
         except KeyError as missing:
             bad.add(line, f"a value for {missing.args[0]!r}", "nothing")
         except ValueError:

@@ -104,6 +104,12 @@ def test_cases_that_cannot_be_are_left_out_and_never_named(tmp_path: Path) -> No
     assert "odd" not in json.dumps([each.told() for each in account.left_out])
 
 
+def test_dates_may_have_slashes_and_columns_their_usual_names_in_any_case(tmp_path: Path) -> None:
+    text = "\n".join(["Case ID;Activity;Complete Timestamp", *(row.replace(",", ";") for row in events())])
+    slashed = text.replace("2024-", "2024/").replace("/01-", "/01/").replace("T09:00:00", " 09:00:00.000")
+    assert read(tmp_path, slashed).past.stock.tolist() == read(tmp_path, text).past.stock.tolist()
+
+
 def test_an_unknown_activity_or_column_says_what_there_is(tmp_path: Path) -> None:
     text = "\n".join(["case,activity,time", *events()])
     with pytest.raises(Incorrect, match="decide, register"):

@@ -24,7 +24,7 @@ def until(past: History, steps: int) -> History:
 
 @pytest.mark.parametrize("sort", SORTS)
 def test_an_interval_holds_about_as_often_as_it_says(sort: str) -> None:
-    """A single record may be off, as looks ahead that overlap are one; after a cut bounds are missed before they follow,
+    """A single record may be off, as looks that overlap are one; after a cut they are missed before they follow,
     and of a season they are too careful until it has come back several times."""
     held: dict[int, list[float]] = {4: [], 13: []}
     for seed in range(2):

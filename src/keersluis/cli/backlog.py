@@ -83,7 +83,7 @@ def backtest(
     log: Log,
     horizon: Horizons = None,
     level: Level = 0.8,
-    origins: Annotated[int, typer.Option(help="From how many moments of the past to look ahead, at most.")] = 46,
+    origins: Annotated[int, typer.Option(help="From how many moments of the past to look ahead, at most.")] = 200,
     step: Step = "7d",
     season: Season = None,
     case: Case = "",
@@ -227,7 +227,7 @@ def _ending(account: Account, end: Gone) -> dict[str, Any]:
 
 def _capacity(account: Account, by: str, normal: int, level: float) -> dict[str, Any]:
     from keersluis.recovery.accounts import ZONE
-    from keersluis.recovery.dates import capacity
+    from keersluis.recovery.dates import ARRIVALS, capacity, rate
     from keersluis.times import DAY, day_of, parse_when
 
     try:
@@ -239,7 +239,14 @@ def _capacity(account: Account, by: str, normal: int, level: float) -> dict[str,
         raise Incorrect("backlog.by", expected=f"a date at least one step after {_day(account, 0)}", got=by)
     weekly, t = 7 * DAY / account.step, account.past.steps - 1
     middle, sure = (capacity(account.past, t, steps, normal, certainty) * weekly for certainty in (0.5, level))
-    return {"by": by, "per_week": round(middle, 1), "certainty": level, "per_week_certain": round(sure, 1)}
+    arrivals = rate(account.past, t, ARRIVALS)[0] * weekly
+    return {
+        "by": by,
+        "per_week": round(middle, 1),
+        "certainty": level,
+        "per_week_certain": round(sure, 1),
+        "arrivals_per_week": round(arrivals, 1),
+    }
 
 
 def _grounds(account: Account, season: int, _: Translator) -> dict[str, Any]:
@@ -291,21 +298,23 @@ def _end_told(result: dict[str, Any], _: Translator) -> list[str]:
         _(
             "With probability {level} %: from {first} to {last}.",
             level=f"{100 * each['level']:.0f}",
-            first=each["from"] or _("never"),
+            first=each["from"],
             last=each["to"] or _("never"),
         )
         for each in end["intervals"]
+        if each["from"]
     ]
     if "capacity" in result:
         lines.append(
             _(
-                "For {by}: {middle} a week must go; {certain} to be {level} % certain. Now {now} go and {came} come.",
+                "For {by}: {middle} a week must go; {certain} to be {level} % certain. "
+                "That is if {came} a week come; now {now} go.",
                 by=result["capacity"]["by"],
                 middle=result["capacity"]["per_week"],
                 certain=result["capacity"]["per_week_certain"],
                 level=round(100 * result["capacity"]["certainty"]),
                 now=end["departures_per_week"],
-                came=end["arrivals_per_week"],
+                came=result["capacity"]["arrivals_per_week"],
             )
         )
     return lines

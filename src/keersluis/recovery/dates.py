@@ -42,9 +42,9 @@ class Gone:
         return self.middle is None
 
 
-def rate(past: History, t: int) -> tuple[float, float]:
-    """(arrivals, departures) a step, lately, at the end of step t."""
-    recent = slice(max(0, t + 1 - RECENT), t + 1)
+def rate(past: History, t: int, steps: int = RECENT) -> tuple[float, float]:
+    """(arrivals, departures) a step over the last `steps`, at the end of step t."""
+    recent = slice(max(0, t + 1 - steps), t + 1)
     return float(past.arrivals[recent].mean()), float(past.departures[recent].mean())
 
 
