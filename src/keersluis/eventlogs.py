@@ -93,7 +93,8 @@ def read_log(path: Path, columns: Columns, zone: ZoneInfo, bad: BadRows) -> Iter
     """The events of a log in its own order; those without case, activity or readable time go to `bad`.
 
     Times without an offset are taken to be in `zone`; a date may have slashes for dashes. Raises Incorrect:
-    `log.not-found`, `log.unknown-format`, `log.truncated`, `log.not-xes`, `log.not-csv`, `log.not-parquet`, `log.missing-columns`.
+    `log.not-found`, `log.unknown-format`, `log.truncated`, `log.not-xes`, `log.not-csv`, `log.not-parquet`,
+    `log.missing-columns`.
     """
     reader, bad.noun = _reader(path)
     case, activity, time = columns.names()
