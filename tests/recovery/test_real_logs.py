@@ -1,6 +1,6 @@
 """The real logs, where they are: they may not be shipped, so elsewhere these tests say that they skip.
 
-Nothing of the forecast was fitted to them; what they show is how it does on records that nobody made for it.
+Variants of the forecast were compared on them, beside made logs, so they are no proof for records not seen before.
 """
 
 from __future__ import annotations
