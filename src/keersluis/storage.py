@@ -14,7 +14,7 @@ from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import sqlalchemy as sa
 from sqlalchemy import Connection, Engine, event
@@ -209,8 +209,18 @@ class Store:
             raise _translate(error) from error
 
     def write(self, job: Job[T]) -> T:
-        """Run `job` in a writing transaction and return its result once it is durable."""
-        return self.submit(job).result()
+        """Run `job` in a writing transaction and return its result once it is durable.
+
+        While nobody else writes it runs in the caller's own thread: an idle node waits for no other thread.
+        """
+        if self._thread is None or not self._queue.empty() or not self._alone.acquire(blocking=False):
+            return self.submit(job).result()
+        waiting = _Waiting(job)
+        try:
+            self._commit([waiting])
+        finally:
+            self._alone.release()
+        return cast(T, waiting.future.result())
 
     def submit(self, job: Job[T]) -> Future[T]:
         """Queue `job`; the future is resolved after the commit, or carries the job's own error."""
@@ -240,7 +250,8 @@ class Store:
                     stop = True
                     break
                 group.append(following)
-            self._commit(group)
+            with self._alone:
+                self._commit(group)
             if stop:
                 return
 

@@ -150,6 +150,14 @@ _TAIL = (
 )
 
 
+_OUT_STREAM = sa.select(out_streams).where(out_streams.c.kind == sa.bindparam("k"))
+_CURRENT = sa.select(out_streams).where(out_streams.c.kind.not_like("%/%")).order_by(out_streams.c.stream)
+_HEARD = sa.select(sa.func.coalesce(sa.func.max(out_peers.c.promised), 0)).where(
+    out_peers.c.stream == sa.bindparam("s")
+)
+_OUT_PEERS = sa.select(out_peers)
+_OUT_PEERS_OF = _OUT_PEERS.where(out_peers.c.peer == sa.bindparam("p"))
+_COUNTS = sa.select(counts)
 _IN_STREAM = sa.select(in_streams).where(in_streams.c.origin == sa.bindparam("o"))
 _UPDATE_IN_STREAM = sa.update(in_streams).where(in_streams.c.stream == sa.bindparam("s"))
 _UPDATE_OUT_STREAM = sa.update(out_streams).where(out_streams.c.stream == sa.bindparam("s"))
@@ -165,13 +173,12 @@ _ENTERED_BY = (
 
 def out_stream(tx: Connection, kind: str) -> AnyRow | None:
     """The row of one of our own streams."""
-    return tx.execute(sa.select(out_streams).where(out_streams.c.kind == kind)).first()
+    return tx.execute(_OUT_STREAM, {"k": kind}).first()
 
 
 def all_out_streams(tx: Connection) -> Sequence[AnyRow]:
     """Every stream of our own, in its current epoch: an earlier one goes by its origin, not by its kind."""
-    current = sa.select(out_streams).where(out_streams.c.kind.not_like("%/%"))
-    return tx.execute(current.order_by(out_streams.c.stream)).all()
+    return tx.execute(_CURRENT).all()
 
 
 def add_out_stream(tx: Connection, row: dict[str, Any]) -> None:
@@ -222,15 +229,13 @@ def leaves(tx: Connection, stream: int, after: int, upto: int) -> Iterator[bytes
 
 def heard(tx: Connection, stream: int) -> Instant:
     """The greatest promise about a stream of ours that any receiver has receipted."""
-    c = out_peers.c
-    query = sa.select(sa.func.coalesce(sa.func.max(c.promised), 0)).where(c.stream == stream)
-    return int(tx.execute(query).scalar_one())
+    return int(tx.execute(_HEARD, {"s": stream}).scalar_one())
 
 
 def out_peers_of(tx: Connection, peer: str | None = None) -> Sequence[AnyRow]:
     """How far each stream is receipted, by one peer or by all."""
-    query = sa.select(out_peers)
-    return tx.execute(query if peer is None else query.where(out_peers.c.peer == peer)).all()
+    rows = tx.execute(_OUT_PEERS) if peer is None else tx.execute(_OUT_PEERS_OF, {"p": peer})
+    return rows.all()
 
 
 def put_out_peers(tx: Connection, rows: list[dict[str, Any]]) -> None:
@@ -256,7 +261,7 @@ def put_counts(tx: Connection, kind: str, through: Instant, count: int) -> None:
 
 def stated_counts(tx: Connection) -> dict[str, AnyRow]:
     """The latest statement for each kind."""
-    return {row.kind: row for row in tx.execute(sa.select(counts))}
+    return {row.kind: row for row in tx.execute(_COUNTS)}
 
 
 def in_stream(tx: Connection, origin: str) -> AnyRow | None:

@@ -78,6 +78,20 @@ in_epochs = Table(
 
 MIGRATIONS = Migrations("exchange.epochs", [metadata.create_all])
 
+_BEHIND = sa.select(out_behind.c.stream)
+_ARCHIVE = (
+    sa.select(out_streams, out_epochs.c.kind.label("leaf"))
+    .join(out_epochs, out_epochs.c.stream == out_streams.c.stream)
+    .order_by(out_streams.c.stream)
+)
+_CLOSES = sa.select(in_epochs).where(in_epochs.c.continues == sa.bindparam("o"))
+_NEWEST = (
+    sa.select(in_streams)
+    .where(in_streams.c.source == sa.bindparam("s"), in_streams.c.kind == sa.bindparam("k"))
+    .order_by(in_streams.c.stream.desc())
+    .limit(1)
+)
+
 
 # -- what partners hold beyond us --------------------------------------------------------------------------------
 
@@ -89,7 +103,7 @@ def all_behind(tx: Connection) -> Sequence[AnyRow]:
 
 def behind_streams(tx: Connection) -> frozenset[int]:
     """The numbers of those streams: nothing of them may be sent."""
-    return frozenset(tx.execute(sa.select(out_behind.c.stream)).scalars())
+    return frozenset(tx.execute(_BEHIND).scalars())
 
 
 def put_behind(tx: Connection, row: dict[str, Any]) -> None:
@@ -168,9 +182,7 @@ def solve_conflict(tx: Connection, kind: str, event_id: str, at: Instant) -> boo
 def out_archive(tx: Connection) -> Sequence[AnyRow]:
     """The rows of our earlier epochs, oldest first, with their `leaf` kind: in `out_streams` they go by their origin,
     so that each kind has one current row."""
-    c = out_epochs.c
-    query = sa.select(out_streams, c.kind.label("leaf")).join(out_epochs, c.stream == out_streams.c.stream)
-    return tx.execute(query.order_by(out_streams.c.stream)).all()
+    return tx.execute(_ARCHIVE).all()
 
 
 def declaration_of(tx: Connection, origin: str) -> str | None:
@@ -203,7 +215,7 @@ def all_in_epochs(tx: Connection) -> Sequence[AnyRow]:
 
 def closes(tx: Connection, origin: str) -> AnyRow | None:
     """The epoch that continues this one here, if any."""
-    return tx.execute(sa.select(in_epochs).where(in_epochs.c.continues == origin)).first()
+    return tx.execute(_CLOSES, {"o": origin}).first()
 
 
 def put_in_epoch(tx: Connection, row: dict[str, Any]) -> None:
@@ -212,9 +224,7 @@ def put_in_epoch(tx: Connection, row: dict[str, Any]) -> None:
 
 def newest_in_stream(tx: Connection, source: str, kind: str) -> AnyRow | None:
     """The newest epoch that is received of a source's kind."""
-    c = in_streams.c
-    query = sa.select(in_streams).where(c.source == source, c.kind == kind).order_by(c.stream.desc()).limit(1)
-    return tx.execute(query).first()
+    return tx.execute(_NEWEST, {"s": source, "k": kind}).first()
 
 
 def in_streams_of(tx: Connection, source: str) -> Sequence[AnyRow]:

@@ -71,6 +71,13 @@ _ORDER = [
     )
 ]
 _SELECT_ORDERS = sa.select(*_ORDER, gate_orders.c.n).where(gate_orders.c.called_off.is_(None)).order_by(gate_orders.c.n)
+_NOT_NOTED = (
+    sa.select(*_ORDER, gate_orders.c.n)
+    .where(
+        gate_orders.c.starts <= sa.bindparam("now"), gate_orders.c.noted.is_(None), gate_orders.c.called_off.is_(None)
+    )
+    .order_by(gate_orders.c.starts, gate_orders.c.n)
+)
 _SELECT_MARK = sa.select(
     sa.func.max(gate_orders.c.n), sa.func.count(gate_orders.c.called_off), sa.func.count(gate_orders.c.noted)
 )
@@ -111,9 +118,7 @@ def call_off(tx: Connection, number: int, at: Instant) -> None:
 
 def not_noted(tx: Connection, now: Instant) -> list[GateOrder]:
     """The scheduled orders that took effect, of which that is not noted yet."""
-    c = gate_orders.c
-    due = sa.select(*_ORDER, c.n).where(c.starts <= now, c.noted.is_(None), c.called_off.is_(None))
-    return [GateOrder(*row) for row in tx.execute(due.order_by(c.starts, c.n))]
+    return [GateOrder(*row) for row in tx.execute(_NOT_NOTED, {"now": now})]
 
 
 def note(tx: Connection, numbers: Sequence[int], at: Instant) -> None:

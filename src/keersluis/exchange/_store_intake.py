@@ -27,6 +27,13 @@ mailbags = Table(
 
 MIGRATIONS = Migrations("exchange.intake", [metadata.create_all])
 
+_ONE_BY_ONE = sa.select(
+    waiting.c.kind, sa.func.count().label("n"), sa.func.min(waiting.c.occurred_start).label("oldest")
+).group_by(waiting.c.kind)
+_IN_BAGS = sa.select(
+    mailbags.c.kind, sa.func.sum(mailbags.c.acts).label("n"), sa.func.min(mailbags.c.oldest_start).label("oldest")
+).group_by(mailbags.c.kind)
+_OLDEST = sa.union_all(_ONE_BY_ONE, _IN_BAGS)
 _ANY_WAITING = sa.select(waiting.c.kind).where(waiting.c.kind == sa.bindparam("k")).limit(1)
 
 
@@ -82,12 +89,8 @@ def drop_mailbag(tx: Connection, kind: str, bag: str) -> None:
 
 def oldest_by_kind(tx: Connection) -> dict[str, tuple[int, Instant]]:
     """Kind -> (how many acts wait, the oldest of them), acts known one by one and mailbags together."""
-    c = waiting.c
-    one_by_one = sa.select(c.kind, sa.func.count().label("n"), sa.func.min(c.occurred_start).label("oldest"))
-    b = mailbags.c
-    in_bags = sa.select(b.kind, sa.func.sum(b.acts).label("n"), sa.func.min(b.oldest_start).label("oldest"))
     found: dict[str, tuple[int, Instant]] = {}
-    for row in tx.execute(sa.union_all(one_by_one.group_by(c.kind), in_bags.group_by(b.kind))):
+    for row in tx.execute(_OLDEST):
         n, oldest = found.get(row.kind, (0, row.oldest))
         found[row.kind] = (n + int(row.n), min(oldest, row.oldest))
     return found

@@ -40,6 +40,14 @@ STEPS: Sequence[Hook] = (metadata.create_all,)
 """How an older database gets these tables."""
 
 
+_KEPT = sa.select(out_isolated).order_by(
+    out_isolated.c.stream, out_isolated.c.at, out_isolated.c.size, out_isolated.c.day.desc()
+)
+_UPTO = (in_pins.c.stream == sa.bindparam("s"), in_pins.c.size <= sa.bindparam("upto"))
+_PINS = sa.select(in_pins).where(*_UPTO).order_by(in_pins.c.size)
+_UNPIN = sa.delete(in_pins).where(*_UPTO)
+
+
 def days(tx: Connection, day: int) -> set[int]:
     """The streams of which a checkpoint of that day is kept."""
     return set(tx.execute(sa.select(out_isolated.c.stream).where(out_isolated.c.day == day)).scalars())
@@ -53,8 +61,7 @@ def keep(tx: Connection, rows: list[dict[str, Any]]) -> None:
 def kept(tx: Connection) -> dict[int, list[AnyRow]]:
     """All that is kept of each stream, in the order in which it was signed."""
     found: dict[int, list[AnyRow]] = defaultdict(list)
-    c = out_isolated.c
-    for row in tx.execute(sa.select(out_isolated).order_by(c.stream, c.at, c.size, c.day.desc())):
+    for row in tx.execute(_KEPT):
         found[row.stream].append(row)
     return dict(found)
 
@@ -79,10 +86,9 @@ def pin(tx: Connection, stream: int, size: int, root: bytes, note: str) -> None:
 
 def pins(tx: Connection, stream: int, upto: int) -> Sequence[AnyRow]:
     """What a stream is held to up to a size, the smallest first."""
-    c = in_pins.c
-    return tx.execute(sa.select(in_pins).where(c.stream == stream, c.size <= upto).order_by(c.size)).all()
+    return tx.execute(_PINS, {"s": stream, "upto": upto}).all()
 
 
 def unpin(tx: Connection, stream: int, upto: int) -> None:
     """The stream came to this size and was what was signed."""
-    tx.execute(sa.delete(in_pins).where(in_pins.c.stream == stream, in_pins.c.size <= upto))
+    tx.execute(_UNPIN, {"s": stream, "upto": upto})

@@ -37,6 +37,8 @@ lags = Table(
 
 MIGRATIONS = Migrations("exchange.lags", [metadata.create_all])
 
+_LAGS = sa.select(lags)
+
 
 def _adding(build: Any) -> Any:
     statement = build(lag_bins)
@@ -74,7 +76,7 @@ def put(tx: Connection, kind: str, found: Measured, binding: int, at: Instant) -
 
 def latest(tx: Connection) -> dict[str, tuple[Measured, int, Instant]]:
     """Kind -> (last measurement, the lag that binds, when it was taken)."""
-    rows = tx.execute(sa.select(lags))
+    rows = tx.execute(_LAGS)
     return {row.kind: (Measured(row.lag, row.at_least, row.samples), row.binding, row.at) for row in rows}
 
 

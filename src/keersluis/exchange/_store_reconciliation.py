@@ -75,6 +75,9 @@ heard_gaps = Table(
 
 MIGRATIONS = Migrations("exchange.reconciliation", [metadata.create_all])
 
+_OWN_GAPS = sa.select(own_gaps).order_by(own_gaps.c.kind, own_gaps.c.since, own_gaps.c.until)
+_UNTOLD = sa.select(heard_gaps).where(heard_gaps.c.told == 0).order_by(heard_gaps.c.since)
+
 _EVENTS = {"out": out_events, "in": in_events}
 _STREAMS = {"out": out_streams, "in": in_streams}
 
@@ -178,9 +181,7 @@ def fill_own_gap(tx: Connection, kind: str, since: Instant, until: Instant, now:
 
 def own_gaps_of(tx: Connection, kind: str | None = None) -> Sequence[AnyRow]:
     """The gaps that we declared, filled or not, oldest first."""
-    c = own_gaps.c
-    query = sa.select(own_gaps).order_by(c.kind, c.since, c.until)
-    return tx.execute(query if kind is None else query.where(c.kind == kind)).all()
+    return tx.execute(_OWN_GAPS if kind is None else _OWN_GAPS.where(own_gaps.c.kind == kind)).all()
 
 
 def heard_gaps_of(tx: Connection, kind: str | None = None) -> Sequence[AnyRow]:
@@ -197,7 +198,7 @@ def put_heard_gaps(tx: Connection, rows: Sequence[dict[str, Any]]) -> None:
 
 def untold_gaps(tx: Connection) -> Sequence[AnyRow]:
     """Gaps of which the register has yet to be told that they are there, or filled."""
-    return tx.execute(sa.select(heard_gaps).where(heard_gaps.c.told == 0).order_by(heard_gaps.c.since)).all()
+    return tx.execute(_UNTOLD).all()
 
 
 def gaps_told(tx: Connection) -> None:
