@@ -9,6 +9,7 @@ import threading
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from time import monotonic
 from typing import Any
 
 import msgspec
@@ -66,8 +67,9 @@ class Watch:
             threads = [threading.Thread(target=self._try, args=(each,), daemon=True) for each in others]
             for thread in threads:
                 thread.start()
+            deadline = monotonic() + AWAIT_OTHERS  # one for all: how many are far away makes no difference
             for thread in threads:
-                thread.join(timeout=AWAIT_OTHERS)
+                thread.join(timeout=max(0.0, deadline - monotonic()))
 
     def _try(self, peer: str) -> None:
         try:

@@ -224,6 +224,17 @@ def test_counts_that_differ_stop_the_watermark_and_agreeing_ones_free_it() -> No
     assert pair.register.watermark() > before
 
 
+def test_P5_the_timeline_tells_what_the_system_of_record_counts_once_a_call() -> None:
+    pair = make_pair(counted=True)
+    said = [(KIND, START, 1), (KIND, START + HOUR, 2)]
+    pair.source.store.write(lambda tx: outbox.state_counts(tx, pair.source.ctx, said))
+    pair.source.store.write(lambda tx: outbox.state_counts(tx, pair.source.ctx, []))
+    with pair.source.store.read() as tx:
+        (told,) = log.newest(tx, 10, {"counts.stated"})
+    counts = [(each["kind"], parse_instant(each["through"]), each["count"]) for each in told.body["counts"]]
+    assert counts == said
+
+
 def test_a_counted_stream_without_counts_promises_nothing() -> None:
     pair = make_pair(counted=True)
     pair.pump()
@@ -369,6 +380,9 @@ def test_a_receiver_restored_from_an_old_copy_gets_the_rest_again(pair: Pair) ->
     pair.source.accept([event(2, START - HOUR)])
     pair.pump()
     assert ids(pair) == ["e-1", "e-2"]
+    with pair.source.store.read() as tx:
+        (told,) = log.newest(tx, 100, {"batch.asked-again"})
+    assert (told.body["by"], told.body["from"]) == ("justid", 1)
 
 
 def test_a_source_that_tells_two_stories_is_found_out(pair: Pair) -> None:

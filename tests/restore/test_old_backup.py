@@ -122,6 +122,57 @@ def test_P2_nothing_is_promised_until_somebody_checked_the_system_of_record(town
     assert town.watermark("justid") > stands_at + 400 * HOUR
 
 
+def test_P2_what_follows_on_what_came_back_and_breaks_a_lost_promise_is_noted_at_the_source_too(town: Town) -> None:
+    """The promise was made after the copy: when the act was accepted, this node did not know of it."""
+    town.publish(range(5))
+    town.pump()
+    copy = town.back_up("om")
+    town.publish([5])
+    town.pump(hours=500)
+    noted = entries(town, "justid")["promise.broken"]
+    town.put_back("om", copy)
+    town.publish([30 * HOUR])  # occurred after the first promise and before the lost one
+    assert entries(town)["promise.broken"] == 0
+    restoring.take_back(town.nodes["om"], "operator", "disk broke")
+    assert entries(town)["promise.broken"] == 1
+    town.pump()
+    assert entries(town, "justid")["promise.broken"] == noted + 1
+
+
+def test_P5_the_timeline_says_that_a_partner_agrees_again(town: Town) -> None:
+    lose(town)
+    restoring.check(town.nodes["om"])
+    assert entries(town)["stream.behind"] == 2
+    restoring.take_back(town.nodes["om"], "operator", "disk broke")
+    told = entries(town)
+    assert (told["stream.taken-back"], told["stream.agreed"]) == (1, 1), "who gave it back, and the other"
+    restoring.check(town.nodes["om"])
+    assert entries(town)["stream.agreed"] == 1, "nothing changed"
+
+
+def test_the_others_have_one_deadline_together(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many partners are far away, a start waits no longer."""
+    clock = [0.0]
+
+    class FarAway:
+        def __init__(self, **_how: object) -> None:
+            pass
+
+        def start(self) -> None:
+            pass
+
+        def join(self, timeout: float) -> None:
+            clock[0] += timeout
+
+    monkeypatch.setattr(restoring, "monotonic", lambda: clock[0], raising=False)
+    monkeypatch.setattr("keersluis.restoring.threading.Thread", FarAway)
+    watch = restoring.Watch(town.nodes["om"])
+    watch.node.senders |= dict.fromkeys(("politie", "justid", "justis"), watch.node.senders["justid"])
+    monkeypatch.setattr(watch, "open_kinds", lambda _peer: frozenset({KIND}))
+    watch.ask_others("justid")
+    assert clock[0] == restoring.AWAIT_OTHERS
+
+
 def test_a_key_with_other_content_lies_on_a_desk_and_in_no_stream(town: Town) -> None:
     lose(town)
     town.publish([6], offence="another")

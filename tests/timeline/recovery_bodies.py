@@ -14,6 +14,7 @@ BY = {"who": "operator", "why": "disk broke"}
 
 RECOVERY: list[tuple[str, dict[str, Any], str]] = [
     ("stream.behind", {"origin": ORIGIN, "by": STREAM.source, "size": 9, "ours": 5, "code": "ahead"}, "this node 5"),
+    ("stream.agreed", {"origin": ORIGIN, "by": STREAM.source}, "holds no more of"),
     ("events.given-back", {"origin": ORIGIN, "to": STREAM.source, "from": 6, "through": 9}, "Events 6 to 9 of"),
     (
         "stream.taken-back",

@@ -28,6 +28,7 @@ GATE = {
     "why": "abuse",
 }
 KEY = {"oin": OIN, "key": "0a1b2c3d", "who": "duty officer"}
+COUNT = {"kind": STREAM.path, "count": 4, "through": TIME}
 
 BODIES: list[tuple[str, dict[str, Any], str]] = [
     ("gate.moved", GATE, "duty officer closed the gate for all that comes in: abuse"),
@@ -132,7 +133,9 @@ BODIES: list[tuple[str, dict[str, Any], str]] = [
     ("gap.mended", {"kind": STREAM.path, "since": TIME, "until": TIME, "count": 3}, "counts and digest agree"),
     ("gap.heard", {"origin": ORIGIN, "since": TIME, "until": TIME}, "The source says that acts of"),
     ("gap.heard-filled", {"origin": ORIGIN, "since": TIME, "until": TIME}, "has come"),
-    ("counts.stated", {"kind": STREAM.path, "count": 4, "through": TIME}, "counts 4 acts through"),
+    ("counts.stated", {"counts": [COUNT]}, "counts 4 acts through"),
+    ("counts.stated", {"counts": [COUNT, COUNT | {"count": 5}]}, "the acts of 2 kinds: 9 in all"),
+    ("batch.asked-again", {"origin": ORIGIN, "by": STREAM.source, "from": 3}, "they go again from event 3"),
     ("head.witnessed", {"of": f"{OIN}/timeline/1", "size": 40, "note": ""}, "with 40 entries"),
     ("head.contradicted", {"of": f"{OIN}/timeline/1", "why": "other-root"}, "cannot both be true"),
     *RECOVERY,

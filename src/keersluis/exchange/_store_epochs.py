@@ -110,10 +110,11 @@ def put_behind(tx: Connection, row: dict[str, Any]) -> None:
     upsert(tx, out_behind, [row], key=["stream", "peer"])
 
 
-def drop_behind(tx: Connection, stream: int, peer: str | None = None) -> None:
+def drop_behind(tx: Connection, stream: int, peer: str | None = None) -> bool:
+    """A stream is not behind any more; returns whether it was."""
     c = out_behind.c
     query = sa.delete(out_behind).where(c.stream == stream)
-    tx.execute(query if peer is None else query.where(c.peer == peer))
+    return bool(tx.execute(query if peer is None else query.where(c.peer == peer)).rowcount)
 
 
 # -- what they gave back -----------------------------------------------------------------------------------------

@@ -179,12 +179,16 @@ def state_counts(tx: Connection, ctx: Context, stated: Iterable[tuple[str, Insta
 
     Raises Incorrect `counts.refused`.
     """
+    told = []
     for kind, through, count in stated:
         leaf = ctx.chain.kinds.get(kind)
         if leaf is None or leaf.source != ctx.me.key or count < 0:
             expected = f"a kind of {ctx.me.key} and a count of 0 or more"
             raise Incorrect("counts.refused", expected=expected, got=f"{kind!r}, {count}")
         _store.put_counts(tx, kind, through, count)
+        told.append({"kind": kind, "through": format_instant(through), "count": count})
+    if told:
+        log.append(tx, at=ctx.clock.now(), room="exchange", kind="counts.stated", body={"counts": told})
 
 
 def make_promises(tx: Connection, ctx: Context, now: Instant) -> list[Promised]:
@@ -310,6 +314,8 @@ def frontier_at(tx: Connection, promised: Promised, size: int) -> Frontier:
 def rewind(tx: Connection, promised: Promised, peer: str, size: int, now: Instant) -> None:
     """The peer asks for older events again: go on from there. Nothing is taken back."""
     _store.put_out_peers(tx, [_towards(promised, peer, frontier_at(tx, promised, size), now, refusal="asked again")])
+    body = {"origin": promised.origin, "by": peer, "from": size + 1}
+    log.append(tx, at=now, room="exchange", kind="batch.asked-again", body=body)
 
 
 def waits(tx: Connection, ctx: Context, peer: str, besides: Collection[str] = ()) -> bool:

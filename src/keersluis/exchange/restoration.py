@@ -24,7 +24,7 @@ from keersluis.exchange.epochs import (
     Wanted,
     merge,
 )
-from keersluis.exchange.stands import opened, read, tree
+from keersluis.exchange.stands import agrees, opened, read, tree
 from keersluis.merkle import Frontier, leaf_hash
 from keersluis.timeline import log
 from keersluis.times import Instant, format_instant, parse_instant
@@ -126,11 +126,11 @@ def take_back(tx: Connection, ctx: Context, gone: Lost, who: str, why: str, now:
     values = {"size": whole.size, "frontier": whole.to_bytes(), "source_time": max(times)}
     _store.update_out_stream(tx, row.stream, **values)
     kind = ctx.chain.kinds[row.kind]
+    still = _agreed(tx, row, gone.peer, whole, now)  # first: what follows may break a promise that they heard (P2)
     merged = merge(known.digests, tail)
     if merged.again:
         outbox.append(tx, ctx, kind, list(merged.again), now)
     _put_conflicts(tx, kind, merged.conflicts, now)
-    still = _agreed(tx, row, ctx, whole, now)
     _store_epochs.drop_taken(tx, row.stream)
     if kind.action == "answer":
         resume(tx, kind.path, whole.size + len(merged.again))
@@ -226,8 +226,9 @@ def _put_conflicts(tx: Connection, kind: Kind, found: Sequence[Submitted], now: 
         )
 
 
-def _agreed(tx: Connection, row: Any, ctx: Context, whole: Frontier, now: Instant) -> int:
-    """Partners whose copy is the beginning of what we have again are no longer ahead; returns how many still are."""
+def _agreed(tx: Connection, row: Any, by: str, whole: Frontier, now: Instant) -> int:
+    """Partners whose copy is the beginning of what we have again are no longer ahead; returns how many still are.
+    `by`: who gave it back, of which the timeline tells anyway."""
     current = _store.out_stream(tx, row.kind)
     still = 0
     for each in _store_epochs.all_behind(tx):
@@ -241,7 +242,10 @@ def _agreed(tx: Connection, row: Any, ctx: Context, whole: Frontier, now: Instan
         put = {"stream": row.stream, "peer": each.peer, "size": at.size, "frontier": at.to_bytes(), "at": now}
         put |= {"promised": theirs.complete_through, "receipt": None, "refusal": "taken back"}
         _store.put_out_peers(tx, [put])
-        _store_epochs.drop_behind(tx, row.stream, each.peer)
+        if each.peer == by:
+            _store_epochs.drop_behind(tx, row.stream, by)
+        else:
+            agrees(tx, row, each.peer, now)
     return still
 
 

@@ -203,7 +203,7 @@ def _hold_against(
     held = [each for each in theirs if parse_origin(each.origin).kind == kind.path]
     newest = max(map(_epoch, held), default=0)
     if newest < mine:
-        _store_epochs.drop_behind(tx, row.stream, peer)
+        agrees(tx, row, peer, now)
         return
     confirmed = next((each.size for each in _store_epochs.peers_of(tx, row.stream) if each.peer == peer), 0)
     said = roots.get(row.origin, {})
@@ -214,7 +214,7 @@ def _hold_against(
     ]
     behind = [each for each in judged if isinstance(each, Behind)]
     if not behind:
-        _store_epochs.drop_behind(tx, row.stream, peer)
+        agrees(tx, row, peer, now)
     else:  # the furthest: what came there by letter counts as what was applied
         _note_behind(tx, row, peer, max(behind, key=lambda each: each.checkpoint.size), now)
 
@@ -255,6 +255,12 @@ def _note_behind(tx: Connection, row: Any, peer: str, found: Behind, now: Instan
     if known is None or (known.origin, known.size, known.code) != (theirs.origin, theirs.size, found.code):
         body = {"origin": row.origin, "by": peer, "size": theirs.size, "ours": row.size, "code": found.code}
         log.append(tx, at=now, room="exchange", kind="stream.behind", body=body)
+
+
+def agrees(tx: Connection, row: Any, peer: str, now: Instant) -> None:
+    """What `peer` holds of a stream of ours is what we have, or the beginning of it."""
+    if _store_epochs.drop_behind(tx, row.stream, peer):
+        log.append(tx, at=now, room="exchange", kind="stream.agreed", body={"origin": row.origin, "by": peer})
 
 
 def tree(tx: Connection, row: Any, size: int) -> Frontier:

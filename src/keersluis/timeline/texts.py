@@ -77,6 +77,10 @@ class _Told:
         value = self.body[field]
         return value if isinstance(value, int) else len(value)
 
+    def parts(self, field: str) -> list[_Told]:
+        """Each of a list of bodies."""
+        return [_Told(self._, self._chain, each) for each in self.body[field]]
+
     def moment(self, field: str) -> str:
         zone = self._chain.timezone if self._chain else _UTC
         return self._.short_moment(parse_instant(self.text(field)), zone)
@@ -222,6 +226,12 @@ def _entered(told: _Told) -> str:
     return _("A letter brought event {position} of {stream}: applied.", position=position, stream=stream)
 
 
+def _asked_again(told: _Told) -> str:
+    _ = told._
+    facts = {"peer": told.name("by"), "stream": told.stream(), "first": told.number("from")}
+    return _("{peer} misses events of {stream}: they go again from event {first}.", **facts)
+
+
 def _quarantined(told: _Told) -> str:
     _ = told._
     return _("A batch of {stream} is in quarantine ({code}).", stream=told.stream(), code=told.text("code"))
@@ -259,11 +269,18 @@ def _broken(told: _Told) -> str:
 
 def _counted(told: _Told) -> str:
     _ = told._
+    counts = told.parts("counts")
+    if len(counts) == 1:
+        return _(
+            "The source's own system counts {count} acts through {through}: {stream}.",
+            count=counts[0].count("count"),
+            through=counts[0].moment("through"),
+            stream=counts[0].stream(),
+        )
     return _(
-        "The source's own system counts {count} acts through {through}: {stream}.",
-        count=told.count("count"),
-        through=told.moment("through"),
-        stream=told.stream(),
+        "The source's own system counts the acts of {streams} kinds: {count} in all.",
+        streams=len(counts),
+        count=sum(each.count("count") for each in counts),
     )
 
 
@@ -392,6 +409,7 @@ _SENTENCES: Mapping[str, _Sentence] = {
     "batch.offered": _offered,
     "batch.applied": _applied,
     "batch.receipted": _receipted,
+    "batch.asked-again": _asked_again,
     "batch.quarantined": _quarantined,
     "letter.printed": _printed,
     "letter.entered": _entered,

@@ -30,6 +30,11 @@ def _behind(told: _Told) -> str:
     )
 
 
+def _agreed(told: _Told) -> str:
+    _ = told._
+    return _("{peer} holds no more of {stream} than this node any longer.", peer=told.name("by"), stream=told.stream())
+
+
 def _given_back(told: _Told) -> str:
     _ = told._
     return _(
@@ -140,6 +145,7 @@ def _reaffirmed(told: _Told) -> str:
 
 SENTENCES: Mapping[str, Callable[[Any], str]] = {
     "stream.behind": _behind,
+    "stream.agreed": _agreed,
     "events.given-back": _given_back,
     "stream.taken-back": _taken_back,
     "epoch.opened": _epoch_opened,
