@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 
 from keersluis.chain import Chain
 from keersluis.errors import Fault, Incorrect, KeersluisError
-from keersluis.exchange import inbox, letterbox, posting
+from keersluis.exchange import inbox, letterbox, outbox, posting
 from keersluis.exchange.envelope import decode
 from keersluis.exchange.letters import MOST_PACKED, letter_id, split, unpack
 from keersluis.exchange.outbox import Promised
@@ -94,19 +94,32 @@ def _check(chain: Chain, wish: Wish) -> None:
 
 
 def _chosen(tx: Any, promises: Sequence[Promised], wish: Wish) -> Iterable[Chosen]:
+    behind = outbox.behind(tx)
     if wish.waiting_for is not None:
-        for promised, first, last in posting.waiting(tx, promises, wish.waiting_for):
-            yield promised, first, last, wish.waiting_for
+        waiting = list(posting.waiting(tx, promises, wish.waiting_for))
+        if not waiting:
+            outbox.check_not_behind(behind)
+        yield from ((promised, first, last, wish.waiting_for) for promised, first, last in waiting)
         return
+    outbox.check_not_behind([kind for kind in behind if kind == wish.kind])
     ours = [each for each in promises if wish.kind in (None, each.kind.path)]
     if not ours:
         raise Incorrect("letter.kind", expected="a kind of which we are the source", got=repr(wish.kind))
     if wish.event is not None:
-        promised, position = posting.find(tx, ours, wish.event)
+        promised, position = _find(tx, ours, wish.event, behind)
         yield promised, position, position, posting.receiver(promised.kind, wish.to)
         return
     last = ours[0].size if wish.last is None else wish.last
     yield ours[0], 1 if wish.first is None else wish.first, last, posting.receiver(ours[0].kind, wish.to)
+
+
+def _find(tx: Any, ours: Sequence[Promised], event: str, behind: Sequence[str]) -> tuple[Promised, int]:
+    """Where a stream is behind, the event may be of that one."""
+    try:
+        return posting.find(tx, ours, event)
+    except Incorrect:
+        outbox.check_not_behind(behind)
+        raise
 
 
 def _check_number(chosen: Sequence[Chosen]) -> None:

@@ -14,7 +14,8 @@ from links import Ends, ends, fetched, import_into
 
 from keersluis import carrying
 from keersluis.errors import Conflict, Incorrect, Unavailable
-from keersluis.exchange.gates import GateOrder
+from keersluis.exchange import _store, _store_gates
+from keersluis.exchange.gates import Bucket, GateOrder
 from keersluis.exchange.packing import Wanted
 from keersluis.sealing import Seals
 from keersluis.timeline import texts
@@ -135,6 +136,23 @@ def test_a_meter_lets_a_carried_batch_pass_and_holds_its_rate_over_time(between:
     between.clock.set(between.clock.now() + 501 * SECOND)
     carrying.take_in(between.register, n)
     assert len(between.stored()) == 2000
+
+
+def test_a_gate_that_is_metered_by_bytes_is_debited_for_a_bundle_that_leaves(between: Ends) -> None:
+    between.accept(1, 4)
+    now, source = between.clock.now(), between.source
+    order = GateOrder(now, "*", "out", "*", "metered", "crisis team", "test", byte_rate=10.0)
+    source.order_gate([order])
+    source.store.write(lambda tx: _store_gates.put_bucket(tx, order, Bucket(0.0, now, 100.0)))
+    carrying.make(source, Wanted("justid", (KIND,), 2, 3))
+    with source.store.read() as tx:
+        row = _store.out_stream(tx, KIND)
+        sizes = [len(bytes(each.bytes)) for each in _store.tail(tx, row.stream, 1, 3, 10)]
+        left = _store_gates.bucket(tx, order)
+    assert left is not None
+    assert left.size == 100 - sum(sizes), "it passes whole and leaves a debt"
+    with pytest.raises(Unavailable, match="metered"):
+        carrying.make(source, Wanted("justid", (KIND,)))
 
 
 def test_P4_a_bundle_made_before_the_gate_closed_is_not_handed_out(between: Ends) -> None:

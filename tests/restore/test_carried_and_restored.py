@@ -9,7 +9,7 @@ import pytest
 from links import fetched, import_into
 
 from keersluis import carrying, letters_desk, reconciling, reserving, restoring
-from keersluis.errors import Conflict, Incorrect, Unavailable
+from keersluis.errors import Conflict, Unavailable
 from keersluis.exchange.epochs import GIVE_BACK
 from keersluis.exchange.gates import GateOrder
 from keersluis.exchange.packing import Wanted
@@ -155,8 +155,9 @@ def test_P1_receipts_that_come_by_hand_show_an_old_backup_before_anything_more_l
     with pytest.raises(Conflict, match="behind"):
         carrying.make(om, Wanted("justid", (KIND,)), plain=True)
     assert carrying.make(om, Wanted("justid"), plain=True).refused == {KIND: "restore.behind"}
-    with pytest.raises(Incorrect):
-        letters_desk.post(om, Wish(kind=KIND, to="politie"))
+    for wish in (Wish(kind=KIND, to="politie"), Wish(event="e-100", to="politie"), Wish(waiting_for="politie")):
+        with pytest.raises(Conflict, match=r"restore\.behind"):
+            letters_desk.post(om, wish)
     town.down.clear()
     assert [each["kind"] for each in restoring.take_back(om, "operator", "disk broke")["taken"]] == [KIND]
     assert import_into(om, receipts) == []

@@ -225,6 +225,19 @@ def make_promises(tx: Connection, ctx: Context, now: Instant) -> list[Promised]:
     return promises
 
 
+def behind(tx: Connection) -> list[str]:
+    """The kinds of which a partner holds more than we have: a number may have left already, so nothing more does."""
+    held = _store_epochs.behind_streams(tx)
+    return [row.kind for row in _store.all_out_streams(tx) if row.stream in held] if held else []
+
+
+def check_not_behind(kinds: Collection[str]) -> None:
+    """Raises Conflict `restore.behind` that names these kinds, if there are any."""
+    if kinds:
+        expected, got = "streams that are what partners hold of them", f"{', '.join(kinds)} behind that"
+        raise Conflict("restore.behind", expected=expected, got=got, mend="take back what is lost: keersluis recover")
+
+
 def _unfinished(tx: Connection, ctx: Context) -> list[Promised]:
     """Earlier epochs of which somebody still misses a part: that goes first, and promises nothing new."""
     found = []

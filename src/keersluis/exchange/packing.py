@@ -15,7 +15,15 @@ from sqlalchemy import Connection
 
 from keersluis.context import Context
 from keersluis.errors import Conflict, Incorrect, KeersluisError, Unavailable, Untrusted
-from keersluis.exchange import _store, _store_bundles, _store_epochs, _store_letters, bundles, gatekeeper, outbox
+from keersluis.exchange import (
+    _store,
+    _store_backlog,
+    _store_bundles,
+    _store_letters,
+    bundles,
+    gatekeeper,
+    outbox,
+)
 from keersluis.exchange.batches import Batch, Receipt, within
 from keersluis.exchange.bundles import BYTES_A_BATCH, EVENTS_A_BATCH, Manifest, Range, tree_before
 from keersluis.exchange.outbox import EMPTY, Promised
@@ -93,12 +101,8 @@ def _behind(tx: Connection, ctx: Context, wanted: Wanted, *, nothing_else: bool)
 
     Raises Conflict `restore.behind` where one of those is asked for, or there is nothing else.
     """
-    held = _store_epochs.behind_streams(tx)
-    rows = [row.kind for row in _store.all_out_streams(tx) if row.stream in held] if held else []
-    kinds = [kind for kind in rows if wanted.peer in ctx.chain.kinds[kind].receivers]
-    if asked := [kind for kind in kinds if nothing_else or kind in wanted.kinds]:
-        expected, got = "streams that are what partners hold of them", f"{', '.join(asked)} behind that"
-        raise Conflict("restore.behind", expected=expected, got=got, mend="take back what is lost: keersluis recover")
+    kinds = [kind for kind in outbox.behind(tx) if wanted.peer in ctx.chain.kinds[kind].receivers]
+    outbox.check_not_behind([kind for kind in kinds if nothing_else or kind in wanted.kinds])
     return kinds
 
 
@@ -110,7 +114,7 @@ def _range(tx: Connection, ctx: Context, wanted: Wanted, promised: Promised, row
     if not 1 <= first <= last + 1 <= promised.size + 1:
         expected = f"numbers within 1 and {promised.size} of {promised.origin}"
         raise Incorrect("bundle.range", expected=expected, got=f"{first} to {last}")
-    last = min(last, first - 1 + allowed.events)
+    last = min(last, first - 1 + (allowed.events if allowed.size else 0))
     if last < first <= promised.size:
         raise Unavailable(
             "gate.metered", expected="room for one event", got="none now", retry_after=allowed.retry_after
@@ -171,8 +175,7 @@ def batch_records(store: Store, ctx: Context, streams: Sequence[Range]) -> Itera
     """The batches of a manifest's ranges, in order: always the same bytes for the same manifest."""
     for each in streams:
         with store.read() as tx:
-            kind = parse_origin(each.origin).kind
-            row: Any = _store.out_stream(tx, each.origin) or _store.out_stream(tx, kind)  # an earlier epoch, or this
+            row = _row(tx, each.origin)
         tree = tree_before(each)
         while True:
             with store.read() as tx:
@@ -250,7 +253,7 @@ def finish(tx: Connection, ctx: Context, peer: str, n: int, manifest: Manifest, 
         raise Conflict("bundle.overtaken", expected=expected, got="another that began later", mend=mend)
     for each in manifest.streams:
         kind = parse_origin(each.origin).kind
-        gatekeeper.admit(tx, peer, "out", kind, each.size - each.first + 1, now, "bundle")
+        gatekeeper.admit(tx, peer, "out", kind, each.size - each.first + 1, now, "bundle", _bytes(tx, each))
         _store_letters.put_carried(tx, kind, _promised(each.checkpoint))
     for kind in confirmed_kinds(manifest):
         gatekeeper.allowance(tx, peer, "out", kind, now, "bundle")
@@ -272,6 +275,18 @@ def finish(tx: Connection, ctx: Context, peer: str, n: int, manifest: Manifest, 
     return Packed(
         n, header.bundle, peer, manifest.holds, manifest.events, len(notes), header.sealed, told_ranges(manifest), {}
     )
+
+
+def _bytes(tx: Connection, each: Range) -> int:
+    """What the events of a range are together, as meters count them."""
+    stream = _row(tx, each.origin).stream
+    after, beyond = (_store_backlog.backlog(tx, stream, position).size for position in (each.first - 1, each.size))
+    return after - beyond
+
+
+def _row(tx: Connection, origin: str) -> Any:
+    """The stream of ours with this origin: an earlier epoch, or the one of now."""
+    return _store.out_stream(tx, origin) or _store.out_stream(tx, parse_origin(origin).kind)
 
 
 def confirmed_kinds(manifest: Manifest) -> set[str]:
