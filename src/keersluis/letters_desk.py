@@ -64,7 +64,7 @@ def post(node: Node, wish: Wish) -> Printed:
     posted: list[tuple[Promised, list[Posted]]] = []
     too_large: list[TooLarge] = []
     with node.store.read() as tx:
-        chosen = list(_chosen(tx, promises, wish))
+        chosen = list(_chosen(tx, node.chain, promises, wish))
         _check_number(chosen)
         for promised, first, last, to in chosen:
             made, refused = posting.prepare(tx, node.ctx, promised, first, last, to)
@@ -93,12 +93,12 @@ def _check(chain: Chain, wish: Wish) -> None:
         raise Incorrect("letter.receiver", expected=expected, got=repr(wish.waiting_for))
 
 
-def _chosen(tx: Any, promises: Sequence[Promised], wish: Wish) -> Iterable[Chosen]:
+def _chosen(tx: Any, chain: Chain, promises: Sequence[Promised], wish: Wish) -> Iterable[Chosen]:
     behind = outbox.behind(tx)
     if wish.waiting_for is not None:
         waiting = list(posting.waiting(tx, promises, wish.waiting_for))
         if not waiting:
-            outbox.check_not_behind(behind)
+            outbox.check_not_behind([kind for kind in behind if wish.waiting_for in chain.kinds[kind].receivers])
         yield from ((promised, first, last, wish.waiting_for) for promised, first, last in waiting)
         return
     outbox.check_not_behind([kind for kind in behind if kind == wish.kind])

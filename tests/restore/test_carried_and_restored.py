@@ -158,6 +158,7 @@ def test_P1_receipts_that_come_by_hand_show_an_old_backup_before_anything_more_l
     for wish in (Wish(kind=KIND, to="politie"), Wish(event="e-100", to="politie"), Wish(waiting_for="politie")):
         with pytest.raises(Conflict, match=r"restore\.behind"):
             letters_desk.post(om, wish)
+    assert letters_desk.post(om, Wish(waiting_for="justis")).letters == [], "nothing that is behind is for this one"
     town.down.clear()
     assert [each["kind"] for each in restoring.take_back(om, "operator", "disk broke")["taken"]] == [KIND]
     assert import_into(om, receipts) == []
