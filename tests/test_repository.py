@@ -18,8 +18,8 @@ ROOT = Path(__file__).resolve().parent.parent
 LOCKS = ("requirements.lock", "requirements-dev.lock")
 PIN = re.compile(r"^([A-Za-z0-9._-]+)==(\S+)(?: ; (.+?))? \\$")
 
-BY_NAME = {"psycopg": "postgresql", "tzdata": "zoneinfo"}
-"""Dependencies that nobody imports: SQLAlchemy takes the driver by the URL, Python takes the zones from `tzdata`."""
+BY_NAME = {"psycopg": "postgresql", "tzdata": "zoneinfo", "pillow": r"from PIL import", "zxing-cpp": "import zxingcpp"}
+"""Dependencies that go by another name: SQLAlchemy takes the driver by the URL, Python takes the zones from `tzdata`."""
 
 
 def tracked() -> list[Path]:
