@@ -19,7 +19,7 @@ LOCKS = ("requirements.lock", "requirements-dev.lock")
 PIN = re.compile(r"^([A-Za-z0-9._-]+)==(\S+)(?: ; (.+?))? \\$")
 
 BY_NAME = {"psycopg": "postgresql", "tzdata": "zoneinfo", "pillow": r"from PIL import", "zxing-cpp": "import zxingcpp"}
-"""Dependencies that go by another name: SQLAlchemy takes the driver by the URL, Python takes the zones from `tzdata`."""
+"""Dependencies under another name: SQLAlchemy takes the driver by the URL, Python the zones from `tzdata`."""
 
 
 def tracked() -> list[Path]:
