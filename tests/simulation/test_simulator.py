@@ -29,6 +29,11 @@ def test_P1_P2_P3_P4_P7_hold_under_faults(seed: int) -> None:
     assert report(seed).told() == []
 
 
+def test_evidence_from_before_what_a_carried_receipt_confirmed_holds_up_no_stream() -> None:
+    """Seed 83 once could not send for ever: its newest checkpoint was older than what a bundle had brought."""
+    assert run(83).told() == []
+
+
 def test_every_kind_of_fault_is_injected() -> None:
     seen: Counter[str] = sum((report(seed).faults for seed in SEEDS), Counter())
     assert set(faults.FAULTS) == seen.keys()
