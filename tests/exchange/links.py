@@ -8,6 +8,7 @@ from __future__ import annotations
 import atexit
 import shutil
 import tempfile
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -147,7 +148,7 @@ class Ahead:
     effect: int
 
 
-class Link:
+class Link(ABC):
     """One way to bring events over. Refusals come back as error codes, so that every link can be asked the same.
 
     What differs by nature stands here as data: `ahead`, and `back`, the link that brings the receipts.
@@ -160,25 +161,25 @@ class Link:
     def __init__(self, between: Ends) -> None:
         self.ends = between
 
+    @abstractmethod
     def send(self) -> list[str]:
         """All that waits, as the product does it, with the receipts back."""
-        raise NotImplementedError
 
+    @abstractmethod
     def pack(self, first: int, through: int, node: Node | None = None, kind: str = KIND) -> Any:
         """Events `first` … `through` of a kind, ready to travel, and not delivered."""
-        raise NotImplementedError
 
     def pieces(self, packed: Any) -> list[Any]:
         """What was packed, in the pieces that may travel apart: each can be delivered."""
         return [packed]
 
+    @abstractmethod
     def deliver(self, packed: Any) -> list[str]:
         """Hand over what was packed; the codes of what was refused."""
-        raise NotImplementedError
 
+    @abstractmethod
     def confirm(self) -> list[str]:
         """Bring back the receipts of what is applied."""
-        raise NotImplementedError
 
 
 class WireLink(Link):

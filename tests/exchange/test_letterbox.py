@@ -17,8 +17,9 @@ from keersluis.chain import load_chain
 from keersluis.exchange import _store, _store_letters, outbox, overview
 from keersluis.exchange.gatekeeper import move
 from keersluis.exchange.gates import GateOrder
+from keersluis.exchange.growth import Tree
 from keersluis.exchange.letterbox import Entered
-from keersluis.exchange.letters import Letter, Tree
+from keersluis.exchange.letters import Letter
 from keersluis.merkle import inclusion_proof, leaf_hash, root
 from keersluis.signing import Signer, sign_note
 from keersluis.timeline import log
@@ -135,9 +136,9 @@ def test_P2_the_end_of_an_answer_waits_for_its_turn() -> None:
 def forged(pair: Pair, letter: Letter, signer: Signer | None = None) -> Letter:
     """The letter's event at its place, in a tree of which all the rest is made up, signed by whoever."""
     tree = Tree([b"x" * 32] * (letter.position - 1) + [leaf_hash(letter.event)])
-    made = Checkpoint(f"{pair.source.ctx.me.oin}/{KIND}/1", tree.size, tree.root(), START, START)
+    made = Checkpoint(f"{pair.source.ctx.me.oin}/{KIND}/1", tree.size, tree.root(tree.size), START, START)
     note = sign_note(made.text(), signer or pair.source.ctx.signer)
-    return Letter(note, letter.position, tree.proof(letter.position - 1), letter.event)
+    return Letter(note, letter.position, tree.inclusion(letter.position - 1), letter.event)
 
 
 @pytest.mark.parametrize("attack", ["flip", "other-place", "other-signature", "receiver", "chain", "shut"])
@@ -213,8 +214,8 @@ def test_the_many_proofs_of_a_tree_are_those_of_the_book() -> None:
     for size in range(1, 40):
         leaves = [leaf_hash(bytes([n])) for n in range(size)]
         tree = Tree(leaves)
-        assert tree.root() == root(leaves)
-        assert [list(tree.proof(n)) for n in range(size)] == [inclusion_proof(leaves, n, size) for n in range(size)]
+        assert tree.root(size) == root(leaves)
+        assert [list(tree.inclusion(n)) for n in range(size)] == [inclusion_proof(leaves, n, size) for n in range(size)]
 
 
 def breaches(tx: Connection) -> list[int]:

@@ -243,6 +243,7 @@ def test_growth_proves_what_the_plain_proofs_prove(size: int, data: st.DataObjec
     base = data.draw(st.integers(0, old))
     later = Tree(leaves[base:], Frontier().extend(leaves[:base]))
     assert (later.size, later.root(new), later.proof(old, new)) == (size, tree.root(new), tree.proof(old, new))
+    assert all(later.inclusion(n) == tree.inclusion(n) for n in range(base, size))
     states = [(old, root(leaves[:old])), (new, root(leaves[:new]))]
     assert first_break(states, [tree.proof(old, new)]) is None
     if old:

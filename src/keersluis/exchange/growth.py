@@ -1,6 +1,7 @@
-"""Proofs that a tree only grew: consistency proofs of one stream between many sizes at once. Pure.
+"""Many proofs about one stream at once: that its tree only grew, and that an event stands in it. Pure.
 
-The same proofs as `merkle.consistency_proof` (RFC 6962, 2.1.2), with each whole subtree hashed once.
+The same proofs as `merkle.consistency_proof` and `merkle.inclusion_proof` (RFC 6962, 2.1), with each whole subtree
+hashed once.
 """
 
 from __future__ import annotations
@@ -54,6 +55,20 @@ class Tree:
         if low:
             proof.append(self._over(low, high))
         return proof[::-1]
+
+    def inclusion(self, index: int) -> tuple[bytes, ...]:
+        """The inclusion proof of leaf `index`, from 0 and not before `base`, in the whole tree."""
+        path: list[bytes] = []
+        low, high = 0, self.size
+        while high - low > 1:
+            middle = low + _split(high - low)
+            if index < middle:
+                path.append(self._over(middle, high))
+                high = middle
+            else:
+                path.append(self._over(low, middle))
+                low = middle
+        return tuple(path[::-1])
 
     def _over(self, low: int, high: int) -> bytes:
         if (low, high) in self._whole:

@@ -13,7 +13,7 @@ from hashlib import sha256
 
 from keersluis.errors import Incorrect, Untrusted
 from keersluis.exchange.envelope import MAX_EVENT
-from keersluis.merkle import HASH_SIZE, Frontier, leaf_hash, node_hash, verify_inclusion
+from keersluis.merkle import HASH_SIZE, leaf_hash, verify_inclusion
 from keersluis.watermarks import Checkpoint
 
 MAGIC = b"KSL"
@@ -177,27 +177,3 @@ def _xor(chunks: Sequence[bytes]) -> bytes:
     for chunk in chunks:
         total ^= int.from_bytes(chunk, "big")
     return total.to_bytes(len(chunks[0]), "big")
-
-
-class Tree:
-    """All nodes of the tree over `leaves` (hashes of 32 bytes), so that many proofs cost little."""
-
-    def __init__(self, leaves: Sequence[bytes]) -> None:
-        self.size = len(leaves)
-        self._levels = [list(leaves)]
-        while len(row := self._levels[-1]) > 1:
-            above = [node_hash(row[at], row[at + 1]) for at in range(0, len(row) - 1, 2)]
-            self._levels.append(above + row[len(row) - (len(row) & 1) :])
-
-    def root(self) -> bytes:
-        """The root of the tree (32 bytes)."""
-        return self._levels[-1][0] if self.size else Frontier().root()
-
-    def proof(self, index: int) -> tuple[bytes, ...]:
-        """The inclusion proof (RFC 6962, 2.1.1) of leaf `index`, from 0."""
-        path = []
-        for row in self._levels[:-1]:
-            if index ^ 1 < len(row):
-                path.append(row[index ^ 1])
-            index >>= 1
-        return tuple(path)

@@ -14,7 +14,8 @@ from keersluis.context import Context
 from keersluis.errors import Incorrect
 from keersluis.exchange import _store, _store_letters, gatekeeper, outbox
 from keersluis.exchange.envelope import decode
-from keersluis.exchange.letters import MOST_PACKED, Letter, Tree, letter_id, pack
+from keersluis.exchange.growth import Tree
+from keersluis.exchange.letters import MOST_PACKED, Letter, letter_id, pack
 from keersluis.exchange.outbox import EMPTY, Promised
 from keersluis.signing import sign_note
 from keersluis.timeline import log
@@ -97,7 +98,7 @@ def prepare(
     note, tree = sign_note(checkpoint.text(), ctx.signer), Tree(leaves)
     posted, refused = [], []
     for row in _store.tail(tx, promised.stream, first - 1, last, last - first + 1):
-        letter = Letter(note, row.position, tree.proof(row.position - 1), bytes(row.bytes), counts)
+        letter = Letter(note, row.position, tree.inclusion(row.position - 1), bytes(row.bytes), counts)
         packed = pack(letter)
         if len(packed) > MOST_PACKED:
             refused.append(TooLarge(promised.kind.path, row.position, len(packed)))

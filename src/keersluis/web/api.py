@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from typing import Annotated, Any, TypeAlias, TypeVar
 
 import msgspec
@@ -30,6 +28,7 @@ from keersluis.web.binding import events_of
 from keersluis.web.bodies import HEADERS, read_as, said
 from keersluis.web.peers import peer_of
 from keersluis.web.problems import Problems
+from keersluis.web.threads import afar, off
 
 T = TypeVar("T")
 
@@ -75,44 +74,30 @@ class Closing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ongedaan: bool = False
 
 
-async def _off(work: Callable[[], T]) -> T:
-    """Run blocking work outside the event loop."""
-    return await asyncio.to_thread(work)
-
-
-_afar = ThreadPoolExecutor(max_workers=16, thread_name_prefix="afar")
-
-
-async def _off_afar(work: Callable[[], T]) -> T:
-    """Run work that waits for another organisation, in threads of its own: however many wait for one that does not
-    answer, a gate can be closed (P4)."""
-    return await asyncio.get_running_loop().run_in_executor(_afar, work)
-
-
 def exchange_handlers(node: Node) -> Sequence[HTTPRouteHandler]:
     """Publishing, the wire between nodes and counts."""
 
     @post("/gebeurtenissen", status_code=200, summary="Accept events (CloudEvents: single, batch or binary)")
     async def publish(request: Request[Any, Any, Any]) -> Response[bytes]:
         events = events_of(request.headers.multi_items(), await request.body())
-        accepted = await _off(lambda: node.accept(events))
+        accepted = await off(lambda: node.accept(events))
         return said({"accepted": accepted})
 
     @post("/uitwisseling/partijen", status_code=200, summary="Receive batches of a peer's streams")
     async def receive(request: Request[Any, Any, Any]) -> Response[bytes]:
         body, oin = await request.body(), peer_of(request.scope)
-        return said(await _off(lambda: node.receive(body, oin)))
+        return said(await off(lambda: node.receive(body, oin)))
 
     @post("/uitwisseling/_verzend", status_code=200, summary="Send what waits, and a heartbeat, now")
     async def pump() -> Response[bytes]:
-        return said((await _off_afar(node.pump)).sent)
+        return said((await afar(node.pump)).sent)
 
     @post("/tellingen", status_code=200, summary="State the counts of the system of record")
     async def counts(request: Request[Any, Any, Any]) -> Response[bytes]:
         stated = [
             (c.soort, parse_instant(c.tot), c.aantal) for c in read_as(await request.body(), list[CountsStatement])
         ]
-        await _off(lambda: node.state_counts(stated))
+        await off(lambda: node.state_counts(stated))
         return said({"stated": len(stated)})
 
     return [publish, receive, pump, counts]
@@ -124,12 +109,12 @@ def answer_handlers(node: Node) -> Sequence[HTTPRouteHandler]:
     @post("/vragen", status_code=200, summary="Answer a decider's signed questions")
     async def answer(request: Request[Any, Any, Any]) -> Response[bytes]:
         body, oin = await request.body(), peer_of(request.scope)
-        return said(await _off(lambda: node.answer(body, oin)))
+        return said(await off(lambda: node.answer(body, oin)))
 
     @post("/personen/_zoek", status_code=200, summary="Look a person up, with time travel")
     async def look_up(request: Request[Any, Any, Any]) -> Response[bytes]:
         asked = read_as(await request.body(), LookUp)
-        found = await _off(
+        found = await off(
             lambda: node.look_up(asked.onderwerp, asked.wie, asked.doel, asked.geldigOp, asked.beschikbaarOp)
         )
         return said(found)
@@ -139,7 +124,7 @@ def answer_handlers(node: Node) -> Sequence[HTTPRouteHandler]:
         told = read_as(await request.body(), Gap)
         since, until = parse_instant(told.van), parse_instant(told.tot)
         act = node.fill_gap if told.gevuld else node.declare_gap
-        return said({"result": await _off(lambda: act(told.soort, since, until))})
+        return said({"result": await off(lambda: act(told.soort, since, until))})
 
     return [answer, look_up, gap]
 
@@ -150,25 +135,25 @@ def decision_handlers(node: Node) -> Sequence[HTTPRouteHandler]:
     @post("/beslissingen", status_code=200, summary="Take decisions on answers of the register")
     async def decide(request: Request[Any, Any, Any]) -> Response[bytes]:
         requests = read_as(await request.body(), list[dict[str, Any]])
-        return said({"decisions": await _off_afar(lambda: node.decide(requests))})
+        return said({"decisions": await afar(lambda: node.decide(requests))})
 
     @get("/beslissingen/_aantallen", summary="How many decisions are in which state")
     async def numbers() -> Response[bytes]:
-        return said(await _off(node.decision_counts))
+        return said(await off(node.decision_counts))
 
     @get("/beslissingen/{decision:path}", summary="One decision with its basis")
     async def decision(decision: str) -> Response[bytes]:
-        return said(await _off(lambda: node.decision(decision.lstrip("/"))))
+        return said(await off(lambda: node.decision(decision.lstrip("/"))))
 
     @get("/herzieningen", summary="Decisions to be revisited, worst first")
     async def revisits() -> Response[bytes]:
-        return said({"revisits": await _off(lambda: node.revisits(1000))})
+        return said({"revisits": await off(lambda: node.revisits(1000))})
 
     @post("/herzieningen/{decision:path}", status_code=200, summary="A revisit has been dealt with")
     async def close(decision: str, request: Request[Any, Any, Any]) -> Response[bytes]:
         told = read_as(await request.body(), Closing)
         return said(
-            await _off(lambda: node.close_revisit(decision.lstrip("/"), told.wie, told.waarom, undo=told.ongedaan))
+            await off(lambda: node.close_revisit(decision.lstrip("/"), told.wie, told.waarom, undo=told.ongedaan))
         )
 
     return [decide, numbers, decision, revisits, close]
@@ -179,11 +164,11 @@ def status_handlers(node: Node) -> Sequence[HTTPRouteHandler]:
 
     @get("/stand", summary="State of this node")
     async def stand() -> Response[bytes]:
-        return said(await _off(lambda: status.of(node)))
+        return said(await off(lambda: status.of(node)))
 
     @get("/tijdlijn", summary="Entries of the timeline after a number")
     async def timeline(na: After = 0, aantal: AtMost = 100) -> Response[bytes]:
-        return said({"entries": await _off(lambda: status.entries(node, na, aantal))})
+        return said({"entries": await off(lambda: status.entries(node, na, aantal))})
 
     return [stand, timeline]
 

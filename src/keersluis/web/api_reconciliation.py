@@ -14,9 +14,9 @@ from keersluis import reconciling
 from keersluis.exchange.reconciliation import Entry, Statement, Tally
 from keersluis.service import Node
 from keersluis.times import format_instant, parse_instant, parse_when
-from keersluis.web.api_recovery import afar
 from keersluis.web.bodies import read_as, said
 from keersluis.web.peers import peer_of
+from keersluis.web.threads import afar
 
 Count = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
 Digest = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from typing import Any, TypeVar
 
 import msgspec
@@ -15,10 +13,9 @@ from keersluis import restoring
 from keersluis.service import Node
 from keersluis.web.bodies import read_as, said
 from keersluis.web.peers import peer_of
+from keersluis.web.threads import afar, off
 
 T = TypeVar("T")
-
-_afar = ThreadPoolExecutor(max_workers=4, thread_name_prefix="recovery")
 
 
 class Ordered(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -52,16 +49,6 @@ class Solved(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     id: str
     wie: str
     waarom: str
-
-
-async def off(work: Callable[[], T]) -> T:
-    """Run blocking work outside the event loop."""
-    return await asyncio.to_thread(work)
-
-
-async def afar(work: Callable[[], T]) -> T:
-    """Run work that waits for other organisations in threads of its own."""
-    return await asyncio.get_running_loop().run_in_executor(_afar, work)
 
 
 def recovery_handlers(node: Node) -> Sequence[HTTPRouteHandler]:

@@ -13,9 +13,9 @@ from litestar.handlers import HTTPRouteHandler
 from keersluis import reserving
 from keersluis.service import Node
 from keersluis.times import parse_instant
-from keersluis.web.api_recovery import afar
 from keersluis.web.bodies import read_as, said
 from keersluis.web.peers import peer_of
+from keersluis.web.threads import afar
 
 
 class NewReservation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
