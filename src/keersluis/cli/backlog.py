@@ -1,48 +1,39 @@
-"""`keersluis backlog`: when a backlog will be gone, and how good that forecast has been on a real log."""
+"""`keersluis backlog`: when a backlog will be gone, and how good that forecast has been."""
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable
 from datetime import date
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from keersluis.cli import backlog_record
+from keersluis.cli.backlog_input import (
+    Activity,
+    Arrival,
+    Case,
+    Completion,
+    Horizons,
+    Level,
+    Log,
+    Season,
+    Step,
+    Time,
+    account_of,
+    grounds,
+    grounds_told,
+    horizons_of,
+    season_of,
+)
 from keersluis.cli.output import AsJson, emit, language
 from keersluis.errors import Incorrect
 from keersluis.words import Translator, translator
 
 if TYPE_CHECKING:
     from keersluis.recovery.accounts import Account
-    from keersluis.recovery.dates import Gone
-    from keersluis.recovery.outlook import Forecaster
+    from keersluis.recovery.forecasts import Forecast
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False)
-
-YEAR_DAYS = 364
-FAR = 26
-"""Steps for which the size is told by the record itself when a date is asked."""
-
-Log = Annotated[
-    Path,
-    typer.Argument(help="Event log (.xes, .csv, .parquet, also .gz), or CSV of date,arrivals,completions[,stock]."),
-]
-Case = Annotated[str, typer.Option(help="Column of the case; by default a usual name.")]
-Activity = Annotated[str, typer.Option(help="Column of the activity; by default a usual name.")]
-Time = Annotated[str, typer.Option(help="Column of the time; by default a usual name.")]
-Arrival = Annotated[
-    list[str] | None, typer.Option("--arrival", help="Activity with which a case arrives; default its first event.")
-]
-Completion = Annotated[
-    list[str] | None,
-    typer.Option("--completion", help="Activity that completes it; of several the first; default its last event."),
-]
-Step = Annotated[str, typer.Option(help="Length of a step, as 7d or 1d.")]
-Horizons = Annotated[list[int] | None, typer.Option("--horizon", help="Steps ahead; may be given more than once.")]
-Level = Annotated[float, typer.Option(help="Probability of the interval, between 0.5 and 0.99.")]
-Season = Annotated[int | None, typer.Option(help="Steps in a season; default a year.")]
 
 
 @app.command()
@@ -62,148 +53,61 @@ def forecast(
     as_json: AsJson = False,
 ) -> None:
     """How large a backlog will be, when it will be gone (or that it will not), and what a date takes."""
-    from keersluis.recovery.dates import gone
+    from keersluis.recovery.assumptions import of_record
+    from keersluis.recovery.forecasts import FAR, by_record
     from keersluis.recovery.outlook import Forecaster
+    from keersluis.times import SystemClock
 
-    horizons = _horizons(horizon, level)
-    account = _account(log, step, case, activity, time, arrival, completion)
-    period = _season(account, season)
+    horizons = horizons_of(horizon, level)
+    account = account_of(log, step, case, activity, time, arrival, completion)
+    period = season_of(account, season)
     forecaster = Forecaster(account.past, max(FAR, *horizons), period)
-    t = account.past.steps - 1
-    result = _sizes(account, forecaster, horizons, level) | _ending(account, gone(forecaster, t, normal))
+    said = by_record(account, forecaster, log.name, SystemClock().now(), normal, of_record(account, period))
+    errors = forecaster.at(account.past.steps - 1, (0.5,)).errors
+    result = _sizes(said, horizons, level, errors) | {"steps": account.past.steps} | _ending(account, said)
     if by is not None:
-        result["capacity"] = _capacity(account, by, normal, level)
+        result["capacity"] = _capacity(account, said, by, normal, level)
     _ = translator(language())
-    result |= _grounds(account, period, _)
+    result |= grounds(account, said.assumptions, _)
     emit(result, as_json, _told(result, _))
 
 
-@app.command()
-def backtest(
-    log: Log,
-    horizon: Horizons = None,
-    level: Level = 0.8,
-    origins: Annotated[int, typer.Option(help="From how many moments of the past to look ahead, at most.")] = 200,
-    step: Step = "7d",
-    season: Season = None,
-    case: Case = "",
-    activity: Activity = "",
-    time: Time = "",
-    arrival: Arrival = None,
-    completion: Completion = None,
-    as_json: AsJson = False,
-) -> None:
-    """Hold the forecast against what came, from many moments of a real log, beside plain peers."""
-    from keersluis.recovery import backtest as tests
-    from keersluis.recovery.autoets import autoets
-
-    horizons = _horizons(horizon, level)
-    account = _account(log, step, case, activity, time, arrival, completion)
-    period = _season(account, season)
-    at = tests.origins(account.past.steps, max(horizons), origins)
-    if not at:
-        raise Incorrect(
-            "backlog.too-little",
-            expected=f"at least {max(horizons) + 10} steps, for a horizon of {max(horizons)}",
-            got=f"{account.past.steps} steps",
-            where=str(log),
-        )
-    ets = autoets(period)
-    peers = tests.own_peers(period) | ({} if ets is None else {"autoets": ets})
-    scores = tests.backtest(account.past, period, horizons, level, at, peers, _progress(len(at)))
-    _ = translator(language())
-    result = {
-        "log": log.name,
-        "steps": account.past.steps,
-        "step": step,
-        "level": level,
-        "horizons": [_scored(h, len(at), scores[h]) for h in horizons],
-        "peers_left_out": [] if ets else [_("AutoETS is left out: statsforecast is not installed here.")],
-    } | _grounds(account, period, _)
-    emit(result, as_json, _compared(result, _))
+# More commands of the group, a file each.
+backlog_record.add(app)
 
 
-# -- reading -------------------------------------------------------------------------------------------------------
+# -- results
 
 
-def _horizons(asked: list[int] | None, level: float) -> list[int]:
-    horizons = sorted(set(asked or [4, 13]))
-    if horizons[0] < 1 or horizons[-1] > 104:
-        raise Incorrect("backlog.horizon", expected="a --horizon of 1 to 104 steps", got=str(horizons))
-    if not 0.5 <= level <= 0.99:
-        raise Incorrect("backlog.level", expected="a --level of 0.5 to 0.99", got=str(level))
-    return horizons
-
-
-def _account(
-    log: Path,
-    step: str,
-    case: str,
-    activity: str,
-    time: str,
-    arrival: list[str] | None,
-    completion: list[str] | None,
-) -> Account:
-    from keersluis.recovery.accounts import Wanted, read_account
-    from keersluis.times import HOUR, parse_duration
-
-    length = parse_duration(step)
-    if length < HOUR:
-        raise Incorrect("backlog.step", expected="a --step of at least 1h", got=step)
-    return read_account(log, Wanted(length, case, activity, time, tuple(arrival or ()), tuple(completion or ())))
-
-
-def _season(account: Account, asked: int | None) -> int:
-    from keersluis.times import DAY
-
-    season = asked if asked is not None else round(YEAR_DAYS * DAY / account.step)
-    if asked is not None and asked < 2:
-        raise Incorrect("backlog.season", expected="a --season of 2 steps or more", got=str(asked))
-    return max(2, season)
-
-
-def _progress(number: int) -> Callable[[int], None]:
-    def told(done: int) -> None:
-        if done % 10 == 0 and sys.stderr.isatty():
-            print(f"\r{done} of {number} moments", end="" if done < number else "\n", file=sys.stderr, flush=True)
-
-    return told
-
-
-# -- results -------------------------------------------------------------------------------------------------------
-
-
-def _day(account: Account, steps: int | None) -> str | None:
-    """The last day of the step so many from the end of the account."""
+def _day(said: Forecast, steps: int | None) -> str | None:
+    """The last day of the step so many on."""
     from keersluis.recovery.accounts import ZONE
     from keersluis.times import local
 
-    return None if steps is None else local(account.end + steps * account.step - 1, ZONE).date().isoformat()
+    return None if steps is None else local(said.at(steps) - 1, ZONE).date().isoformat()
 
 
-def _sizes(account: Account, forecaster: Forecaster, horizons: list[int], level: float) -> dict[str, Any]:
-    t = account.past.steps - 1
-    said, bounds = forecaster.at(t, (0.5,)), forecaster.interval(t, level).round(1).tolist()
+def _sizes(said: Forecast, horizons: list[int], level: float, errors: tuple[int, ...]) -> dict[str, Any]:
+    bounds = {h: said.interval(h, level) for h in horizons}
     return {
-        "as_of": _day(account, 0),
-        "stock": int(account.past.stock[t]),
+        "as_of": _day(said, 0),
+        "stock": said.stock,
         "level": level,
-        "steps": account.past.steps,
         "sizes": [
             {
                 "horizon": h,
-                "date": _day(account, h),
-                "low": bounds[h - 1][0],
-                "middle": round(float(said.quantiles[h - 1, 0]), 1),
-                "high": bounds[h - 1][1],
-                "errors": said.errors[h - 1],
+                "date": _day(said, h),
+                "low": round(bounds[h][0], 1),
+                "middle": round(said.quantile(h, 0.5), 1),
+                "high": round(bounds[h][1], 1),
+                "errors": errors[h - 1],
             }
             for h in horizons
         ],
     }
 
 
-def _ending(account: Account, end: Gone) -> dict[str, Any]:
+def _ending(account: Account, said: Forecast) -> dict[str, Any]:
     from keersluis.recovery.dates import rate
     from keersluis.times import DAY
 
@@ -211,21 +115,21 @@ def _ending(account: Account, end: Gone) -> dict[str, Any]:
     weekly = 7 * DAY / account.step
     return {
         "gone": {
-            "normal": end.normal,
-            "never_at_this_rate": end.never,
-            "date": _day(account, end.middle),
+            "normal": said.gone.normal,
+            "never_at_this_rate": said.gone.never,
+            "date": _day(said, said.gone.middle),
             "intervals": [
-                {"level": level, "from": _day(account, first), "to": _day(account, last)}
-                for level, first, last in end.intervals
+                {"level": level, "from": _day(said, first), "to": _day(said, last)}
+                for level, first, last in said.gone.intervals
             ],
-            "growth_per_week": round(end.growth * weekly, 1),
+            "growth_per_week": round(said.gone.growth * weekly, 1),
             "arrivals_per_week": round(arrivals * weekly, 1),
             "departures_per_week": round(departures * weekly, 1),
         }
     }
 
 
-def _capacity(account: Account, by: str, normal: int, level: float) -> dict[str, Any]:
+def _capacity(account: Account, said: Forecast, by: str, normal: int, level: float) -> dict[str, Any]:
     from keersluis.recovery.accounts import ZONE
     from keersluis.recovery.dates import ARRIVALS, capacity, rate
     from keersluis.times import DAY, day_of, parse_when
@@ -236,7 +140,7 @@ def _capacity(account: Account, by: str, normal: int, level: float) -> dict[str,
         raise Incorrect("backlog.by", expected="--by with a date as 2026-03-31", got=repr(by)) from None
     steps = int((parse_when(by, ZONE).end + 1 - day_of(account.end - 1, ZONE).end) // account.step)
     if steps < 1:
-        raise Incorrect("backlog.by", expected=f"a date at least one step after {_day(account, 0)}", got=by)
+        raise Incorrect("backlog.by", expected=f"a date at least one step after {_day(said, 0)}", got=by)
     weekly, t = 7 * DAY / account.step, account.past.steps - 1
     middle, sure = (capacity(account.past, t, steps, normal, certainty) * weekly for certainty in (0.5, level))
     arrivals = rate(account.past, t, ARRIVALS)[0] * weekly
@@ -249,26 +153,7 @@ def _capacity(account: Account, by: str, normal: int, level: float) -> dict[str,
     }
 
 
-def _grounds(account: Account, season: int, _: Translator) -> dict[str, Any]:
-    from keersluis.recovery.assumptions import assumed, left_out
-
-    return {
-        "assumptions": assumed(account, season, _),
-        "left_out": [
-            fault.told() | {"sentence": sentence}
-            for fault, sentence in zip(account.left_out, left_out(account.left_out, _), strict=True)
-        ],
-    }
-
-
-def _scored(horizon: int, number: int, scores: dict[str, Any]) -> dict[str, Any]:
-    told = {name: score.told() for name, score in scores.items()}
-    ours = told.pop("ours")
-    best = min(each["interval_score"] for each in told.values())
-    return {"horizon": horizon, "origins": number, **ours, "peers": told, "best_peer_interval_score": best}
-
-
-# -- for people ----------------------------------------------------------------------------------------------------
+# -- for people
 
 
 def _told(result: dict[str, Any], _: Translator) -> str:
@@ -283,7 +168,7 @@ def _told(result: dict[str, Any], _: Translator) -> str:
         )
         for each in result["sizes"]
     ]
-    return "\n".join([*lines, *_end_told(result, _), *_grounds_told(result, _)])
+    return "\n".join([*lines, *_end_told(result, _), *grounds_told(result)])
 
 
 def _end_told(result: dict[str, Any], _: Translator) -> list[str]:
@@ -318,21 +203,3 @@ def _end_told(result: dict[str, Any], _: Translator) -> list[str]:
             )
         )
     return lines
-
-
-def _grounds_told(result: dict[str, Any], _: Translator) -> list[str]:
-    return [*result["assumptions"], *(each["sentence"] for each in result["left_out"])]
-
-
-def _compared(result: dict[str, Any], _: Translator) -> str:
-    lines = []
-    for each in result["horizons"]:
-        lines.append(
-            _("{horizon} steps ahead, from {origins} moments:", horizon=each["horizon"], origins=each["origins"])
-        )
-        lines += [
-            f"  {name:<18} {row['coverage']:.3f}  {row['interval_score']:>12,.1f}  {row['negative_bounds']:>4}"
-            for name, row in {"keersluis": each, **each["peers"]}.items()
-        ]
-    heading = _("method, coverage, interval score (lower is better), bounds below zero")
-    return "\n".join([heading, *lines, *result["peers_left_out"], *_grounds_told(result, _)])

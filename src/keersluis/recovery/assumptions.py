@@ -1,28 +1,45 @@
-"""What a forecast takes for granted, as sentences, in Dutch and English."""
+"""What a forecast takes for granted: codes with their numbers, and their sentences in Dutch and English."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from keersluis.recovery.accounts import Account, Fault
+from keersluis.recovery.forecasts import Assumption
 from keersluis.words import Translator
 
 
-def assumed(account: Account, season: int, _: Translator) -> list[str]:
-    """The assumptions behind a forecast from this account."""
-    told = [
-        _("What came and went in the past tells what is to come: a change of which it shows nothing is not foreseen."),
-        _("Bounds rest on the errors that the same forecast would have made before, each as known then."),
-        _("A season is {number} steps.", number=season),
-    ]
-    if account.first_last:
-        told.append(
-            _(
-                "A case arrives with its first event and is completed by its last: for the past that is hindsight, "
-                "and cases still open at the end of the log count as completed."
-            )
-        )
-    if not account.by_ages:
-        told.append(_("What has waited longest leaves first, as the counts do not tell how long items waited."))
-    return told
+def of_record(account: Account, season: int) -> tuple[Assumption, ...]:
+    """The assumptions of a forecast by the record of its own errors."""
+    told = [Assumption("past-tells", {}), Assumption("own-errors", {}), Assumption("season", {"number": season})]
+    return (*told, *of_account(account))
+
+
+def of_account(account: Account) -> tuple[Assumption, ...]:
+    """Those of whatever is made from this account."""
+    first_last = [Assumption("first-last", {})] if account.first_last else []
+    return (*first_last, *([] if account.by_ages else [Assumption("oldest-first", {})]))
+
+
+def worded(assumptions: Iterable[Assumption], _: Translator) -> list[str]:
+    """A sentence each; a code that nobody words here is told as it is."""
+    sentences = _sentences(_)
+    return [sentences.get(each.code, each.code).format(**each.values) for each in assumptions]
+
+
+def _sentences(_: Translator) -> dict[str, str]:
+    return {
+        "past-tells": _(
+            "What came and went in the past tells what is to come: a change of which it shows nothing is not foreseen."
+        ),
+        "own-errors": _("Bounds rest on the errors that the same forecast would have made before, each as known then."),
+        "season": _("A season is {number} steps."),
+        "first-last": _(
+            "A case arrives with its first event and is completed by its last: for the past that is hindsight, "
+            "and cases still open at the end of the log count as completed."
+        ),
+        "oldest-first": _("What has waited longest leaves first, as the counts do not tell how long items waited."),
+    }
 
 
 def left_out(faults: tuple[Fault, ...], _: Translator) -> list[str]:

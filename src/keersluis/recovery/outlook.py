@@ -102,7 +102,7 @@ class _Record:
         """Move the width of each side by whether it held. A bound of zero cannot be missed, and tells nothing."""
         outside = 1 - NOMINAL
         below = np.where(low > 0, (truth < low) - outside / 2, 0.0)
-        above: Numbers = (truth > high) - np.where(low > 0, outside / 2, 1 - _alone(NOMINAL))
+        above: Numbers = (truth > high) - np.where(low > 0, outside / 2, 1 - alone(NOMINAL))
         moved = LEARN / self.every[at][:, None] * np.stack([below, above], axis=1)
         self.steer[at] = np.clip(self.steer[at] + moved, -MOST, MOST)
 
@@ -157,8 +157,8 @@ class Forecaster:
     def interval(self, t: int, level: float) -> Numbers:
         """[h - 1, (lower, upper)]: bounds that hold with probability `level`, as often too low as too high; where the
         lower would be none at all it cannot be missed, and part of its doubt moves above."""
-        low, high, alone = self._quantiles(t, (0.5 - level / 2, 0.5 + level / 2, _alone(level))).T
-        upper = np.where(low > 0, high, alone)
+        low, high, single = self._quantiles(t, (0.5 - level / 2, 0.5 + level / 2, alone(level))).T
+        upper = np.where(low > 0, high, single)
         return np.stack([np.maximum(low, 0.0), np.maximum(upper, 0.0)], axis=1)
 
     def _quantiles(self, t: int, levels: Sequence[float]) -> Numbers:
@@ -194,7 +194,7 @@ class Forecaster:
         return float(np.sqrt((min(h * self._flow[t], stock) + 0.5) / (stock + _BASE)))
 
 
-def _alone(level: float) -> float:
+def alone(level: float) -> float:
     """The quantile of an upper bound whose lower one is zero."""
     return 1 - (1 - level) * MOVED
 
