@@ -35,7 +35,7 @@ _PURE = {
     "adaptors": "mapping",
     "simulation": "acts drawing population feed",
     "web": "actions binding canals chart completeness exchange_topics exchange_view history layout orders picture"
-    " scene topic_bundles topic_gaps topic_gates topic_intake topic_keys topic_letters topic_reconcile"
+    " recovery_topics scene topic_bundles topic_gaps topic_gates topic_intake topic_keys topic_letters topic_reconcile"
     " topic_reservations topic_restore topics views protocol",
 }
 PURE = [f"{room}.{module}".lstrip(".") for room, modules in _PURE.items() for module in modules.split()]

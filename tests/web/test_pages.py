@@ -23,6 +23,7 @@ from web.fixtures import SITUATIONS, FakeSource
 Client = TestClient[Litestar]
 PAGES = ("/", "/herzieningen", "/tijdlijn", "/poort/om", "/poort/om/gedaan?state=closed&was=open", "/nergens")
 PAGES += ("/uitwisseling", "/uitwisseling/om", "/uitwisseling/justid/gat-melden")
+PAGES += ("/herstel",)
 ORDER = {"state": "closed", "who": "Crisismanager OM", "why": "Advies van het NCSC"}
 MOST = 60 * 1024
 

@@ -51,7 +51,8 @@ class Action:
 
     `path` and `body` make the request (no body: it is read); `told` turns its answer into sentences, unless it is a
     `download`. With `follow`, further requests follow from the answer, and `told` gets the list of all answers. With
-    `consequences`, what will happen is shown first, and done on confirmation.
+    `consequences`, what will happen is shown first, and done on confirmation. `page` is the address of the page that
+    it belongs to, where that is not the place of all its forms.
     """
 
     key: str
@@ -65,6 +66,7 @@ class Action:
     download: Download | None = None
     consequences: Callable[[Values], Sequence[str]] | None = None
     follow: Callable[[Any], Sequence[tuple[str, bytes]]] | None = None
+    page: str = ""
 
 
 @dataclass(frozen=True)

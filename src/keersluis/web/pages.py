@@ -12,7 +12,7 @@ from litestar.exceptions import HTTPException, NotFoundException
 from litestar.response import ServerSentEvent, ServerSentEventMessage
 
 from keersluis.errors import Incorrect, KeersluisError
-from keersluis.web import canals, chart, completeness, orders, picture, views
+from keersluis.web import canals, chart, completeness, orders, picture, recovery_topics, views
 from keersluis.web.protocol import StatusSource
 from keersluis.web.render import Asset, Renderer, language_of
 from keersluis.web.scene import Scene
@@ -177,6 +177,8 @@ class Pages:
             "state_words": completeness.state_words, "gate_words": canals.state_words,
             "direction_words": canals.direction_words,
         }  # fmt: skip
+        if request.url.path.startswith("/herstel"):
+            common["sections"] = recovery_topics.sections(scene)
         return scene, common
 
     async def gate_scene(self, request: AnyRequest, organisation: str) -> tuple[Scene, dict[str, Any]]:

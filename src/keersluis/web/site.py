@@ -12,6 +12,7 @@ from keersluis.web.ending import STREAM
 from keersluis.web.faults import FaultHandler, html_faults
 from keersluis.web.pages import Pages
 from keersluis.web.protocol import StatusSource
+from keersluis.web.recovery import recovery_handlers
 from keersluis.web.render import Renderer
 
 _LARGEST_FORM = 64 * 1024
@@ -32,6 +33,7 @@ def page_handlers(source: StatusSource, theme_css: Path | None = None) -> list[R
         get(STREAM, include_in_schema=False)(pages.stream),
         get("/statisch/{name:str}", include_in_schema=False)(pages.asset),
         *desk_handlers(source, renderer, pages),
+        *recovery_handlers(source, renderer, pages),
     ]
     faults: dict[int | type[Exception], FaultHandler] = {Exception: html_faults(source, renderer)}
     return [Router("/", route_handlers=handlers, exception_handlers=faults, request_max_body_size=_LARGEST_FORM)]

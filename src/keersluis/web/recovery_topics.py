@@ -1,0 +1,42 @@
+"""The pages of the return, and everything that can be done from them: one section each. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from keersluis.web.actions import Action
+from keersluis.web.scene import Scene
+
+FORMS = "/herstel/doen"
+"""Where the forms are: `FORMS`/{organisation}/{action}."""
+
+Answers = Mapping[str, Any]
+"""Organisation -> what its node answered; those that did not answer are not in it."""
+
+
+def _silent(_scene: Scene, _answers: Answers) -> Sequence[str]:
+    return ()
+
+
+@dataclass(frozen=True)
+class Section:
+    """A page of the return. On the first one stand its title, its `lede`, and the sentences that `says` makes of what
+    the nodes answer at `reads`, an address of the API."""
+
+    path: str
+    title: str
+    lede: str
+    reads: str | None = None
+    says: Callable[[Scene, Answers], Sequence[str]] = _silent
+
+
+def sections(scene: Scene) -> list[Section]:
+    """In the order in which they are shown."""
+    return []
+
+
+def actions(scene: Scene, organisation: str) -> list[Action]:
+    """Everything that can be done at one organisation; each names its `page`."""
+    return []
