@@ -36,7 +36,8 @@ _PURE = {
     "simulation": "acts drawing population feed",
     "web": "actions binding canals chart completeness exchange_topics exchange_view history layout orders picture"
     " recovery_topics scene topic_bundles topic_gaps topic_gates topic_intake topic_keys topic_letters topic_reconcile"
-    " topic_reservations topic_restore topics views protocol",
+    " topic_reservations topic_restore topics views protocol"
+    " charts",
 }
 PURE = [f"{room}.{module}".lstrip(".") for room, modules in _PURE.items() for module in modules.split()]
 """Modules that decide, count or word: they get time and everything else as data (DESIGN.md, "Rooms")."""

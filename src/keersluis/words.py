@@ -69,6 +69,14 @@ class Translator:
         """Microseconds since 1970 -> "17 July 2025"."""
         return self._time(instant, zone, "d MMMM y")
 
+    def axis_day(self, instant: int, zone: tzinfo) -> str:
+        """Microseconds since 1970 -> "17 Jul"; for axes of charts."""
+        return self._time(instant, zone, "d MMM").rstrip(".")
+
+    def axis_month(self, instant: int, zone: tzinfo) -> str:
+        """Microseconds since 1970 -> "Jul 2025"; for axes of charts."""
+        return self._time(instant, zone, "MMM y")
+
     def duration(self, microseconds: int) -> str:
         """At most two units, rounded down: "43 days and 2 hours"; under a second is "0 seconds"."""
         seconds = max(0, microseconds // 1_000_000)
