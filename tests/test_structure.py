@@ -33,7 +33,7 @@ _PURE = {
     "decisions": "model policies settle reasons derivations evidence",
     "recovery": "history experts outlook scores peers dates backtest forecasts assumptions network",
     "adaptors": "mapping",
-    "simulation": "acts drawing population feed",
+    "simulation": "acts drawing population feed requests",
     "web": "actions binding canals chart completeness exchange_topics exchange_view history layout orders picture"
     " recovery_topics scene topic_bundles topic_gaps topic_gates topic_intake topic_keys topic_letters topic_reconcile"
     " topic_reservations topic_restore topics views protocol"

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import msgspec
+from litestar.testing import TestClient
 
 from keersluis import reconciling, status
 from keersluis.chain import Chain
 from keersluis.exchange.questions import QUESTIONS
 from keersluis.exchange.reconciliation import Entry, Tally
 from keersluis.exchange.sender import BATCHES
+from keersluis.exchange.wire import problem
 from keersluis.service import Node, make_home, open_node
 from keersluis.simulation.compare import Seen, look
 from keersluis.simulation.conductor import Player
@@ -20,6 +23,7 @@ from keersluis.simulation.feed import Feed
 from keersluis.times import Instant, ManualClock, format_instant, parse_instant
 from keersluis.web.api import CountsStatement
 from keersluis.web.api_intake import WaitingItem
+from keersluis.web.app import node_app
 from keersluis.web.bodies import read_as
 from keersluis.web.gate_requests import GateRequest, gate_orders
 
@@ -30,18 +34,32 @@ class LocalNodes:
     def __init__(self, chain: Chain, home: Path, start: Instant) -> None:
         make_home(chain, home)
         self.chain, self.home, self.clock, self.wire = chain, home, ManualClock(start), self
+        self._opened, self._clients = ExitStack(), dict[str, TestClient[Any]]()
         self.nodes = {me.key: open_node(chain, me.key, home, self.clock, self, inline=True) for me in chain.nodes}
 
     def send(self, key: str, path: str, body: bytes) -> bytes:
-        return _ROUTES[path](self.nodes[key], body) or b"{}"
+        route = _ROUTES.get(path)
+        return self._over_http("POST", key, path, body) if route is None else route(self.nodes[key], body) or b"{}"
 
     def get(self, key: str, path: str) -> bytes:
-        return _ROUTES[path](self.nodes[key], b"") or b"{}"
+        route = _ROUTES.get(path)
+        return self._over_http("GET", key, path, b"") if route is None else route(self.nodes[key], b"") or b"{}"
+
+    def _over_http(self, method: str, key: str, path: str, body: bytes) -> bytes:
+        """Whatever a scenario's request asks: the node's own application, in this process."""
+        if key not in self._clients:
+            client = TestClient(node_app(self.nodes[key]), base_url="http://127.0.0.1:8600")
+            self._clients[key] = self._opened.enter_context(client)
+        answer = self._clients[key].request(method, path, content=body or None)
+        if answer.status_code >= 300:
+            raise problem(answer.status_code, answer.content)
+        return answer.content
 
     def status(self, key: str) -> dict[str, Any]:
         return status.of(self.nodes[key])
 
     def stop(self) -> None:
+        self._opened.close()
         for node in self.nodes.values():
             node.close()
 
@@ -108,7 +126,11 @@ _ROUTES: dict[str, Callable[[Node, bytes], bytes | None]] = {
 
 
 def played(
-    feed: Feed, home: Path, *, cut: bool, watch: Callable[[LocalNodes, Instant], None] = lambda _n, _at: None
+    feed: Feed,
+    home: Path,
+    *,
+    cut: bool,
+    watch: Callable[[LocalNodes, Instant], None] = lambda _n, _at: None,
 ) -> Seen:
     """Play a feed to its end in this process and look at what is stored."""
     nodes = LocalNodes(feed.chain, home, feed.start)
@@ -116,6 +138,7 @@ def played(
         player = Player(nodes, feed, cut=cut)  # type: ignore[arg-type]
         while player.step():
             watch(nodes, player.now)
+        assert player.played.refused == [], "requests of the scenario that did not end as their rows expect"
     finally:
         nodes.stop()
     return look(feed.chain, home)

@@ -31,7 +31,7 @@ def command(
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port of the page; 0 takes a free one.")] = 8600,
     speed: Annotated[float, typer.Option(help="Virtual seconds in a second, at the start.")] = FIRST_SPEED,
     as_json: AsJson = False,
-) -> None:
+) -> int:
     """Run a whole chain on this machine: cut off, come back, settle."""
     from keersluis.chain import load_chain
     from keersluis.simulation.demo import MAX_SPEED
@@ -43,18 +43,20 @@ def command(
     feed = load_scenario(scenario, load_chain(chain), persons=persons, seed=seed)
     with tempfile.TemporaryDirectory(prefix="keersluis-demo-") as home:
         if headless:
-            _headless(feed, Path(home), as_json)
-        else:
-            _page(feed, Path(home), port, speed)
+            return _headless(feed, Path(home), as_json)
+        _page(feed, Path(home), port, speed)
+    return 0
 
 
-def _headless(feed: GeneratedFeed, home: Path, as_json: bool) -> None:
+def _headless(feed: GeneratedFeed, home: Path, as_json: bool) -> int:
+    """1 when a request of the scenario did not end as its row expects."""
     from keersluis.cli.results import told
     from keersluis.simulation.trial import trial
 
     with Steps(feed) as steps:
         result = trial(feed, home, steps.report)
     emit(result, as_json, told(result))
+    return 1 if result["refused"] else 0
 
 
 def _page(feed: GeneratedFeed, home: Path, port: int, speed: float) -> None:
@@ -63,7 +65,7 @@ def _page(feed: GeneratedFeed, home: Path, port: int, speed: float) -> None:
 
     nodes = Nodes(feed.chain, home, feed.start)
     try:
-        asyncio.run(_serve(Demo(nodes, feed, speed=speed), port))
+        asyncio.run(_serve(Demo(nodes, feed, speed=speed, refused=lambda said: typer.echo(said, err=True)), port))
     finally:
         nodes.stop()
 

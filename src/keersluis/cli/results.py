@@ -19,4 +19,5 @@ def told(result: Mapping[str, Any]) -> str:
         + ("equal" if result["converged"] else "DIFFER"),
     ]
     lines += [f"  {difference}" for difference in result["differences"]]
+    lines += [f"refused: {each}" for each in result["refused"]]
     return "\n".join([*lines, "every promise was kept" if kept else "A PROMISE WAS BROKEN"])

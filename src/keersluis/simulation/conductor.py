@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
@@ -28,7 +28,8 @@ from keersluis.exchange.wire import Listens, Wire, read_listens
 from keersluis.files import write_whole
 from keersluis.reconciling import OverApi, reconcile
 from keersluis.service import make_home
-from keersluis.simulation.feed import Ask, Counts, Feed, GateOrder, Item, Publish, Reconcile, Waiting
+from keersluis.simulation.feed import Ask, Counts, Feed, GateOrder, Item, Publish, Reconcile, Request, Waiting
+from keersluis.simulation.requests import filled, outcome
 from keersluis.storage import cannot_write
 from keersluis.times import FileClock, Instant, format_instant
 from keersluis.web.serve import free_port
@@ -189,7 +190,7 @@ def _peak_kib(pid: int) -> int:
 
 @dataclass
 class Played:
-    """How a feed went: what the publishers were told, and how long it took."""
+    """How a feed went: what the publishers were told, how long it took, and which requests went otherwise."""
 
     published: int = 0
     accepted: int = 0
@@ -197,6 +198,8 @@ class Played:
     ticks: int = 0
     seconds: float = 0.0
     reconciled: list[dict[str, Any]] = field(default_factory=list)
+    requested: int = 0
+    refused: list[str] = field(default_factory=list)
 
 
 Progress = Callable[[Instant, Played], None]
@@ -210,6 +213,7 @@ class Player:
         self._ticks = _ticks(feed, feed.items(cut))
         self._pool = ThreadPoolExecutor(max_workers=8)
         self._counting = threading.Lock()
+        self._entries: dict[str, int] = {}
         self._next = self._pool.submit(next, self._ticks, None)
         self.now = feed.start
 
@@ -230,12 +234,44 @@ class Player:
         at, items = following
         if self.nodes.clock is None:
             raise Fault("conductor.real-clock", expected="nodes on a virtual clock", got="the machine's clock")
+        items = self._ordered(self.nodes.clock, items)
         self.nodes.clock.set(at)
         self.now = at
         self._tick(items)
         self.played.ticks += 1
         self.played.seconds += time.monotonic() - started
         return True
+
+    def _ordered(self, clock: Sets, items: list[Item]) -> list[Item]:
+        """What people order within a tick, each at its own moment, before what the tick enters and sends; the rest."""
+        for item in items:
+            if isinstance(item, GateOrder):
+                clock.set(item.at)
+                self._post(item.organisation, "/v0/poorten", _order(item))
+            elif isinstance(item, Request):
+                clock.set(item.at)
+                self._request(item)
+        return [item for item in items if not isinstance(item, GateOrder | Request)]
+
+    def _request(self, row: Request) -> None:
+        """A request that is refused stops nothing; it is told at the end."""
+        self.played.requested += 1
+        try:
+            path, answer = filled(row.path, self._entries), None
+            if row.body is None:
+                answer = self.nodes.wire.get(row.organisation, path)
+            else:
+                body = msgspec.json.encode(filled(row.body, self._entries))
+                answer = self.nodes.wire.send(row.organisation, path, body)
+            if row.name:
+                self._entries[row.name] = _entry(answer)
+            said = outcome(row, None)
+        except KeersluisError as error:
+            said = outcome(row, error)
+        except KeyError as name:
+            said = f"{row.place}: it refers to {name}, which gave no entry"
+        if said:
+            self.played.refused.append(said)
 
     def _tick(self, items: list[Item]) -> None:
         by_organisation: dict[str, list[Item]] = {}
@@ -267,10 +303,7 @@ class Player:
         self.nodes.wire.send(key, "/v0/uitwisseling/_verzend", b"")
 
     def _feed(self, key: str, items: list[Item]) -> None:
-        """One organisation's items of a tick: gates, paper, counts, and then the acts that it entered."""
-        for item in items:
-            if isinstance(item, GateOrder):
-                self._post(key, "/v0/poorten", _order(item))
+        """One organisation's items of a tick: paper, the acts that it entered, reconciliations and counts."""
         waiting = [
             {"soort": i.kind, "id": i.event_id, "gebeurd": i.occurred, "kanaal": i.channel}
             for i in items
@@ -321,6 +354,24 @@ class Player:
 
     def _post(self, key: str, path: str, body: Any) -> None:
         self.nodes.wire.send(key, path, msgspec.json.encode(body))
+
+
+class Sets(Protocol):
+    """A clock that the player leads."""
+
+    def set(self, at: Instant) -> None: ...
+
+
+def _entry(answer: bytes) -> int:
+    """The timeline entry that an answer tells of. Raises Fault `conductor.no-entry`."""
+    try:
+        told = msgspec.json.decode(answer)
+    except msgspec.DecodeError:
+        told = answer
+    entry = told.get("entry") if isinstance(told, dict) else None
+    if not isinstance(entry, int):
+        raise Fault("conductor.no-entry", expected="an answer with `entry`, as the row has a name", got=str(told)[:200])
+    return entry
 
 
 def _order(item: GateOrder) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -28,8 +28,11 @@ MAX_SPEED = 30 * 86_400.0
 class Demo:
     """Plays a feed at a speed, pausable, and tells the page what all nodes say (a `StatusSource`)."""
 
-    def __init__(self, nodes: Nodes, feed: Feed, *, speed: float) -> None:
-        self.nodes, self.feed = nodes, feed
+    def __init__(
+        self, nodes: Nodes, feed: Feed, *, speed: float, refused: Callable[[str], None] = lambda _said: None
+    ) -> None:
+        """`refused` is told of every request of the scenario that did not end as its row expects."""
+        self.nodes, self.feed, self._refused = nodes, feed, refused
         self._speed, self._paused, self._ended = speed, False, False
         self._samples = Samples()
         self._statuses: Sequence[Status] = []
@@ -72,7 +75,10 @@ class Demo:
                 self._moved.clear()
                 continue
             started = time.monotonic()
-            if not player.step():
+            goes_on = player.step()
+            while player.played.refused:
+                self._refused(player.played.refused.pop(0))
+            if not goes_on:
                 self._ended = True
                 return
             pause = self.feed.tick / SECOND / self._speed - (time.monotonic() - started)

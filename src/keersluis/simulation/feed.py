@@ -1,4 +1,4 @@
-"""What drives a chain on a virtual clock: acts, paper, counts, questions and gate orders, in order of time.
+"""What drives a chain on a virtual clock: acts, paper, counts, questions, gate orders and requests, in order of time.
 
 A feed comes in two variants of the same world: with the cut, and as if it had never been cut. An act has the same
 id, event time and data in both; only the moment at which it is entered differs.
@@ -74,6 +74,22 @@ class GateOrder:
 
 
 @dataclass(frozen=True, slots=True)
+class Request:
+    """Any operation of the organisation's own API: POST of `body` (a JSON value, with references as in `requests`) to
+    `path`, or GET without. `expect` is 200 for success or the status of the refusal; `name` is what later requests
+    call its answer; `place` is the row in the scenario, for reports. With `uncut` it belongs to both variants."""
+
+    at: Instant
+    organisation: str
+    path: str
+    body: Any
+    name: str
+    expect: int
+    uncut: bool
+    place: str
+
+
+@dataclass(frozen=True, slots=True)
 class Reconcile:
     """The organisation compares what it published of `kind` with its system of record, which holds the events of
     `record` when the tick of `at` ends, and declares the gap. With `publish` it enters what is missing, which are the
@@ -87,7 +103,7 @@ class Reconcile:
     adds: tuple[bytes, ...]
 
 
-Item: TypeAlias = Publish | Waiting | Counts | Ask | GateOrder | Reconcile
+Item: TypeAlias = Publish | Waiting | Counts | Ask | GateOrder | Request | Reconcile
 
 
 class Feed(Protocol):

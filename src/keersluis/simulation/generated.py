@@ -10,7 +10,7 @@ from functools import cached_property
 from keersluis.chain import Chain
 from keersluis.sections import Words
 from keersluis.simulation.drawing import Act, Flow, Mirror, World, draw_acts
-from keersluis.simulation.feed import Ask, Counts, GateOrder, Item, Publish, Reconcile, Waiting
+from keersluis.simulation.feed import Ask, Counts, GateOrder, Item, Publish, Reconcile, Request, Waiting
 from keersluis.simulation.population import Calendar, Population, generator
 from keersluis.times import DAY, SECOND, Instant, format_instant
 
@@ -85,6 +85,7 @@ class Scenario:
     cut: Cut | None
     loss: Loss | None
     reconciliations: tuple[Reconciliation, ...] = ()
+    requests: tuple[Request, ...] = ()
 
 
 class GeneratedFeed:
@@ -115,13 +116,14 @@ class GeneratedFeed:
         return len(self.acts)
 
     def items(self, cut: bool) -> Iterator[Item]:
-        """Both variants from the same acts. Within one moment: orders, then paper, acts, reconciliations, questions,
-        counts."""
+        """Both variants from the same acts. Within one moment: orders, then requests, paper, acts, reconciliations,
+        questions, counts."""
         waiting, published = self._with_cut() if cut else ([], self._uncut())
         orders = self.scenario.orders if cut else ()
         compared = self._compared() if cut else []
         stated = self._stated(self._paper() if cut else {})
-        items: list[Item] = [*orders, *waiting, *published, *compared, *self.asks, *stated]
+        requests = [row for row in self.scenario.requests if cut or row.uncut]
+        items: list[Item] = [*orders, *requests, *waiting, *published, *compared, *self.asks, *stated]
         items.sort(key=lambda item: item.at)
         return iter(items)
 

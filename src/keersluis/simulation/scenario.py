@@ -7,14 +7,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from keersluis.chain import Chain, Kind
 from keersluis.errors import Incorrect
 from keersluis.exchange.channels import CHANNELS
 from keersluis.sections import Faults, Section, nearest, read_section
 from keersluis.simulation.drawing import Content, Flow, Mirror
-from keersluis.simulation.feed import GateOrder
+from keersluis.simulation.feed import GateOrder, Request
 from keersluis.simulation.generated import Cut, GeneratedFeed, Loss, Questions, Reconciliation, Scenario
+from keersluis.simulation.requests import REFUSALS, WORLD, as_json, references
 from keersluis.times import Instant
 
 LEAST_PERSONS = 100
@@ -92,8 +94,10 @@ class _Reader:
             cut=self._cut(it.section("cut")) if it.has("cut") else None,
             loss=self._loss(it.section("loss")) if it.has("loss") else None,
             reconciliations=tuple(self._reconciliation(row) for row in it.rows("reconciliations")),
+            requests=tuple(self._request(row, n) for n, row in enumerate(it.rows("requests"), 1)),
         )
         self._check_loss(scenario)
+        self._check_names(scenario)
         it.done()
         return scenario
 
@@ -103,6 +107,17 @@ class _Reader:
         if loss and not any(r.publish and r.kind == loss.kind and r.at >= loss.found for r in it.reconciliations):
             expected = "a reconciliation of its kind that publishes, after the fault is found"
             self.section.fault("loss", expected, "none")
+
+    def _check_names(self, it: Scenario) -> None:
+        """A request may refer to one before it only: its answer must be there."""
+        known: list[str] = []
+        for row in sorted(it.requests, key=lambda row: row.at):
+            for name in sorted((references(row.body) | references(row.path)) - set(known)):
+                expected = "the name of an earlier request"
+                self.section.fault(row.place.rpartition(": ")[2], expected, repr(name) + nearest(name, known))
+            if row.name in known:
+                self.section.fault(f"{row.place.rpartition(': ')[2]}.name", "a name of its own", repr(row.name))
+            known += [row.name] if row.name else []
 
     def _times(self) -> None:
         """`history`, `start`, `last` and `end` of the scenario, in that order in time."""
@@ -278,3 +293,34 @@ class _Reader:
             row.fault("organisation", f"the source of the kind, {kind.source!r}", repr(found.organisation))
         row.done()
         return found
+
+    def _request(self, row: Section, number: int) -> Request:
+        request = Request(
+            at=self._instant(row, "at"),
+            organisation=self._organisation(row, "organisation", "node"),
+            path=row.text("path"),
+            body=self._body(row) if row.has("body") else None,
+            name=row.text("name", ""),
+            expect=row.whole("expect", 200),
+            uncut=row.flag("uncut", False),
+            place=f"{self.name}: requests[{number}]",
+        )
+        if request.path and not request.path.startswith("/v0/"):
+            row.fault("path", "an address of the API, which begins with /v0/", repr(request.path))
+        if request.path.startswith(WORLD) and not request.uncut:
+            expected = (
+                "flows and questions for what belongs to the world, or `uncut = true`: both variants must have it"
+            )
+            row.fault("path", expected, repr(request.path))
+        if request.expect not in (200, *REFUSALS):
+            expected = "200, or a refusal: " + ", ".join(map(str, REFUSALS))
+            row.fault("expect", expected, str(request.expect))
+        row.done()
+        return request
+
+    def _body(self, row: Section) -> Any:
+        try:
+            return as_json(row.values["body"])
+        except Incorrect as error:
+            row.fault("body", error.expected, error.got)
+            return {}

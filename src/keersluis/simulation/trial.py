@@ -92,5 +92,7 @@ def summary(feed: Feed, cut: Run, uncut: Run, verdict: Verdict) -> dict[str, Any
             "provisional_peak": uncut.provisional_peak,
             "seconds": round(uncut.played.seconds, 1),
         },
+        "requests": cut.played.requested,
+        "refused": [*(f"never cut: {each}" for each in uncut.played.refused), *cut.played.refused],
         "watermarks": seen.watermarks,
     }
