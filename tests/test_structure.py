@@ -31,7 +31,7 @@ _PURE = {
     "paper": "gathering wording",
     "register": "proofs facts intake answers ends lookups reservations",
     "decisions": "model policies settle reasons derivations evidence",
-    "recovery": "history experts outlook scores peers dates backtest forecasts assumptions network",
+    "recovery": "history experts outlook scores peers dates backtest forecasts assumptions network plans",
     "adaptors": "mapping",
     "simulation": "acts drawing population feed requests",
     "web": "actions binding canals chart completeness exchange_topics exchange_view history layout orders picture"
