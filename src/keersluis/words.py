@@ -6,6 +6,7 @@ room; they are read at first use, so that there is no build step. A message with
 English; a test sees to it that there is none.
 """
 
+import tomllib
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta, tzinfo
 from functools import lru_cache
@@ -52,6 +53,10 @@ class Translator:
     def pick(self, words: Mapping[str, str]) -> str:
         """The text of `words` (data in several languages) in this language, else in whichever there is."""
         return words.get(self.language) or next(iter(words.values()), "")
+
+    def problem(self, code: str) -> str:
+        """What an error of this code means, in one plain sentence; "" where there is none."""
+        return self.pick(_problems().get(code, {"nl": "", "en": ""}))
 
     def number(self, value: float) -> str:
         """1204 -> "1.204" (nl), "1,204" (en)."""
@@ -113,6 +118,11 @@ def translator(language: str) -> Translator:
     for catalog in sorted(_catalogs(language), key=lambda item: item[0]):
         _read(catalog[1], texts, plurals)
     return Translator(language, texts, plurals)
+
+
+@lru_cache
+def _problems() -> Mapping[str, Mapping[str, str]]:
+    return tomllib.loads((files("keersluis") / "locale" / "problems.toml").read_text(encoding="utf-8"))
 
 
 def _catalogs(language: str) -> list[tuple[str, bytes]]:

@@ -44,7 +44,8 @@ def test_with_json_an_error_is_also_a_problem_object(capsys: pytest.CaptureFixtu
 
 def test_all_faults_of_one_input_are_said_at_once(capsys: pytest.CaptureFixture[str]) -> None:
     output.fail(Incorrect("chain.broken", faults=["a.toml: one", "b.toml: two"]), as_json=False)
-    assert capsys.readouterr().err.splitlines() == ["keersluis: a.toml: one", "keersluis: b.toml: two"]
+    said = ["The folder of the chain has faults.", "a.toml: one", "b.toml: two"]
+    assert capsys.readouterr().err.splitlines() == [f"keersluis: {each}" for each in said]
 
 
 @pytest.mark.parametrize(
@@ -55,7 +56,7 @@ def test_all_faults_of_one_input_are_said_at_once(capsys: pytest.CaptureFixture[
         (["new", "--speed", "3"], "no such option: --speed"),
     ],
 )
-def test_a_wrong_command_line_is_one_sentence_and_exit_code_2(
+def test_a_wrong_command_line_is_said_plainly_and_ends_with_2(
     arguments: list[str], told: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main.run(arguments) == 2

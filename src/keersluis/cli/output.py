@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from keersluis.errors import Conflict, Incorrect, KeersluisError
+from keersluis.words import translator
 
 MOST_FAULTS = 100
 """So many at once on standard error; the rest is counted."""
@@ -46,10 +47,16 @@ def _cell(value: Any) -> str:
 def fail(error: KeersluisError, as_json: bool) -> int:
     """Say on standard error what is wrong, with `as_json` also on standard output; return the exit code."""
     if as_json:
-        typer.echo(json.dumps(error.problem(), ensure_ascii=False, default=str))
+        told = error.problem()
+        told["title"] = translator(language()).problem(error.code) or told["title"]
+        typer.echo(json.dumps(told, ensure_ascii=False, default=str))
+    _ = translator(language())
     sentences = error.faults if isinstance(error, Incorrect) and error.faults else [str(error)]
     if len(sentences) > MOST_FAULTS:
         sentences = [*sentences[:MOST_FAULTS], f"and {len(sentences) - MOST_FAULTS} more"]
-    for sentence in sentences:
+    plain = _.problem(error.code)
+    if len(sentences) == 1:
+        plain, sentences = "", [f"{plain} {sentences[0]}".strip()]
+    for sentence in filter(None, [plain, *sentences]):
         print(f"keersluis: {sentence}", file=sys.stderr)
     return 2 if isinstance(error, Incorrect | Conflict) else 1

@@ -26,7 +26,9 @@ def html_faults(source: StatusSource, renderer: Renderer) -> FaultHandler:
         status = error.status_code if isinstance(error, HTTPException) else getattr(error, "status", 500)
         if status >= 500 and not isinstance(error, KeersluisError):
             _log.error("page failed", exc_info=error)
-        title, text = _words(translator(language_of(request)), status)
+        _ = translator(language_of(request))
+        title, text = _words(_, status)
+        text = (_.problem(error.code) if isinstance(error, KeersluisError) else "") or text
         detail = str(error) if isinstance(error, KeersluisError) else ""
         facts = {"title": title, "text": text, "detail": detail, "status": status, "chain": source.chain}
         return renderer.page(request, "fault.html", facts, status)

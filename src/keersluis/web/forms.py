@@ -132,7 +132,8 @@ def _unproven(scene: Scene, checked: Checked) -> Checked:
 
 def _refused(scene: Scene, checked: Checked, error: KeersluisError) -> Checked:
     faults = getattr(error, "faults", None) or [str(error)]
-    text = scene._("The order was not carried out. {reason}", reason="; ".join(str(each) for each in faults[:20]))
+    reason = "; ".join(str(each) for each in faults[:20])
+    text = scene._("The order was not carried out. {reason}", reason=f"{scene._.problem(error.code)} {reason}".strip())
     return Checked(checked.values, (Problem("form", text),))
 
 

@@ -253,7 +253,8 @@ def _unproven(scene: Scene, checked: orders.Checked) -> orders.Checked:
 
 
 def _refused(scene: Scene, checked: orders.Checked, error: KeersluisError) -> orders.Checked:
-    text = scene._("The order was not carried out. {reason}", reason=str(error))
+    reason = f"{scene._.problem(error.code)} {error}".strip()
+    text = scene._("The order was not carried out. {reason}", reason=reason)
     return orders.Checked(checked.values, {}, (orders.Problem("form", text),))
 
 
