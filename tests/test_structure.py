@@ -26,12 +26,14 @@ ROOMS = ("timeline", "exchange", "register", "decisions", "recovery", "investiga
 
 _PURE = {
     "": "errors times merkle watermarks keystatements fields",
-    "timeline": "model findings lines heads audit texts texts_bundles texts_completeness texts_isolation verdicts",
+    "timeline": "model findings lines heads audit texts texts_bundles texts_completeness texts_isolation texts_services"
+    " verdicts",
     "exchange": "envelope gates batches bundles epochs lags quota drain pace growth channels reconciliation letters",
     "paper": "gathering wording",
     "register": "proofs facts intake answers ends lookups reservations",
     "decisions": "model policies settle reasons derivations evidence",
-    "recovery": "history experts outlook scores peers dates backtest forecasts assumptions network plans",
+    "recovery": "history experts outlook scores peers dates backtest forecasts assumptions network plans services"
+    " changes servicerows servicetext service_view",
     "adaptors": "mapping",
     "simulation": "acts drawing population feed requests",
     "web": "actions binding canals chart completeness exchange_topics exchange_view history layout orders picture"

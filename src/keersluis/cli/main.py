@@ -22,6 +22,7 @@ COMMANDS = {
     "new": "Make a chain folder of your own to edit.",
     "up": "Run the organisations of a chain folder, on the real clock.",
     "status": "Until when each source is complete, what is open, what waits.",
+    "service": "What the organisations work with, its state, and how to deliver meanwhile.",
     "gate": "Close, meter or open a gate, and see the orders in force.",
     "intake": "What waits to be entered: paper, mailboxes, systems that are down.",
     "keys": "Whose keys count, and the change of one: rotate, revoke, add; certificates.",

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 from keersluis.chain import Chain
 from keersluis.errors import Incorrect
-from keersluis.timeline import texts_bundles, texts_completeness, texts_isolation, texts_recovery
+from keersluis.timeline import texts_bundles, texts_completeness, texts_isolation, texts_recovery, texts_services
 from keersluis.timeline.model import CONTRADICTED, WITNESSED, Entry, owner
 from keersluis.times import parse_instant
 from keersluis.watermarks import parse_origin
@@ -41,6 +41,7 @@ NOTABLE = frozenset(
         *texts_bundles.NOTABLE,
         *texts_completeness.NOTABLE,
         *texts_isolation.NOTABLE,
+        *texts_services.NOTABLE,
     }
 )
 """Kinds of timeline entries that people want to know of; all others are routine traffic."""
@@ -436,6 +437,7 @@ _SENTENCES: Mapping[str, _Sentence] = {
     **texts_bundles.SENTENCES,
     **texts_completeness.SENTENCES,
     **texts_isolation.SENTENCES,
+    **texts_services.SENTENCES,
 }
 
 KINDS = tuple(_SENTENCES)

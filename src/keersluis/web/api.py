@@ -24,6 +24,7 @@ from keersluis.web.api_letters import letter_handlers
 from keersluis.web.api_reconciliation import reconciliation_handlers
 from keersluis.web.api_recovery import recovery_handlers
 from keersluis.web.api_reservations import reservation_handlers
+from keersluis.web.api_services import service_handlers
 from keersluis.web.binding import events_of
 from keersluis.web.bodies import HEADERS, read_as, said
 from keersluis.web.peers import peer_of
@@ -183,6 +184,7 @@ def api(node: Node) -> Router:
         *bundle_handlers(node),
         *recovery_handlers(node),
         *reservation_handlers(node),
+        *service_handlers(node),
         *status_handlers(node),
     ]
     handlers += key_handlers(node)
