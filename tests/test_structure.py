@@ -33,7 +33,8 @@ _PURE = {
     "register": "proofs facts intake answers ends lookups reservations",
     "decisions": "model policies settle reasons derivations evidence",
     "recovery": "history experts outlook scores peers dates backtest forecasts assumptions network plans services"
-    " changes servicerows servicetext service_view",
+    " changes servicerows servicetext service_view"
+    " tasks relaxation dispatch branch schedule",
     "adaptors": "mapping",
     "simulation": "acts drawing population feed requests",
     "web": "actions binding canals chart completeness exchange_topics exchange_view history layout orders picture"
