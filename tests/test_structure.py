@@ -27,7 +27,7 @@ ROOMS = ("timeline", "exchange", "register", "decisions", "recovery", "investiga
 _PURE = {
     "": "errors times merkle watermarks keystatements fields",
     "timeline": "model findings lines heads audit texts texts_bundles texts_completeness texts_isolation texts_services"
-    " verdicts",
+    " texts_forecasts verdicts",
     "exchange": "envelope gates batches bundles epochs lags quota drain pace growth channels reconciliation letters",
     "paper": "gathering wording",
     "register": "proofs facts intake answers ends lookups reservations",
@@ -35,6 +35,7 @@ _PURE = {
     "recovery": "history experts outlook scores peers dates backtest forecasts assumptions network plans services"
     " changes servicerows servicetext service_view"
     " tasks relaxation dispatch branch schedule",
+    " verification calibration forecast_views",
     "adaptors": "mapping",
     "simulation": "acts drawing population feed requests",
     "web": "actions binding canals chart completeness exchange_topics exchange_view history layout orders picture"

@@ -42,7 +42,7 @@ from keersluis.exchange.sender import Link, Sender, Sent, cut
 from keersluis.exchange.unpacking import MIGRATIONS as BUNDLES
 from keersluis.identity import KeyRing, KeysAt, generate_key, key_path, load_key
 from keersluis.keysuccession import Succession
-from keersluis.recovery import service_states
+from keersluis.recovery import recording, service_states
 from keersluis.register import desk as register
 from keersluis.register import doubts, intake
 from keersluis.register.answers import Answer, Question
@@ -361,6 +361,7 @@ MIGRATIONS = [
     succession.MIGRATIONS,
     doubts.MIGRATIONS,
     service_states.MIGRATIONS,
+    recording.MIGRATIONS,
 ]
 
 

@@ -63,6 +63,25 @@ def test_what_is_no_forecast_is_refused(wrong: bytes) -> None:
         decode(wrong)
 
 
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("levels", []),
+        ("levels", [0.5, 0.2]),
+        ("quantiles", []),
+        ("quantiles", [[1.0]]),
+        ("stock", -1),
+        ("step", 0),
+        ("stretch", [1.0]),
+        ("as_of", "9000-01-01T00:00:00Z"),
+        ("backlog", ""),
+    ],
+)
+def test_what_no_forecast_can_say_is_refused(field: str, value: object) -> None:
+    with pytest.raises(Incorrect, match=r"forecast\.unreadable"):
+        decode(json.dumps(said(account("stable")).document() | {field: value}).encode())
+
+
 def test_assumptions_are_worded_in_both_languages() -> None:
     of = account("stable")
     dutch, english = (worded(of_record(of, 52), translator(language)) for language in ("nl", "en"))

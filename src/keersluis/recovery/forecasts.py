@@ -10,16 +10,17 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 import numpy as np
 
 from keersluis.errors import Incorrect
-from keersluis.recovery.dates import GRID, Gone, gone
+from keersluis.recovery.dates import FARTHEST, GRID, Gone, gone
 from keersluis.recovery.history import Numbers
 from keersluis.recovery.outlook import Forecaster, alone
-from keersluis.times import Instant, format_instant, parse_instant
+from keersluis.times import DAY, HOUR, Instant, format_instant, parse_instant
 
 if TYPE_CHECKING:
     from keersluis.recovery.accounts import Account
@@ -29,6 +30,8 @@ STATED = tuple(sorted({*GRID, 0.85, 0.9625}))
 
 FAR = 26
 """Steps for which the size is stated at least."""
+
+_LATEST: Instant = parse_instant("3000-01-01T00:00:00Z")
 
 Method = Literal["record", "paths"]
 
@@ -46,7 +49,8 @@ class Forecast:
     """One statement. `made`: when; `as_of`: the end of the last known step, with `stock` there then; `quantiles[h][q]`:
     the size at `as_of + (h + 1) * step`, for each of `levels` (ascending); `gone`: steps from `as_of` until it is at
     most `normal`; `inputs`: the digest of the account that it was made from; `left_out`: (code, number) of what was
-    wrong with the input; `seed`: None where nothing was drawn."""
+    wrong with the input; `seed`: None where nothing was drawn; `stretch`: by which factor each step's quantiles were
+    stretched around their middle for what earlier statements missed (none: not at all)."""
 
     backlog: str
     made: Instant
@@ -62,6 +66,7 @@ class Forecast:
     left_out: tuple[tuple[str, int], ...]
     inputs: str
     seed: int | None = None
+    stretch: tuple[float, ...] = ()
 
     @property
     def ahead(self) -> int:
@@ -102,9 +107,34 @@ def decode(statement: bytes) -> Forecast:
     try:
         told = msgspec.json.decode(statement, type=dict[str, Any])
         told |= {name: parse_instant(told[name]) for name in ("made", "as_of")}
-        return msgspec.convert(told, Forecast)
+        said = msgspec.convert(told, Forecast)
     except (msgspec.MsgspecError, KeyError, TypeError) as error:
         raise Incorrect("forecast.unreadable", expected="a forecast as it was kept", got=str(error)) from None
+    if wrong := _wrong(said):
+        raise Incorrect("forecast.unreadable", expected="a forecast that can be", got="; ".join(wrong), faults=wrong)
+    return said
+
+
+def _wrong(said: Forecast) -> list[str]:
+    """What no forecast can say."""
+    ends = [said.gone.middle, *(bound for _level, *bounds in said.gone.intervals for bound in bounds)]
+    rows = [*said.quantiles, *((0.0, *row) for row in said.quantiles)]
+    found = {
+        "a backlog's name of 1 to 200 characters": 0 < len(said.backlog) <= 200,
+        "a step of an hour to a year": HOUR <= said.step <= 366 * DAY,
+        "levels between 0 and 1, ascending": len(said.levels) > 1 and _ascends((0.0, *said.levels, 1.0), strictly=True),
+        f"1 to {FARTHEST} steps with a size for each level": 0 < said.ahead <= FARTHEST
+        and all(len(row) == len(said.levels) for row in said.quantiles),
+        "sizes of 0 or more, ascending": all(map(_ascends, rows)) and min(said.stock, said.normal) >= 0,
+        "an end in 0 to 10000 steps": all(end is None or 0 <= end <= 10_000 for end in ends),
+        "a time before the year 3000": max(said.made, said.as_of) < _LATEST,
+        "a factor of stretching for each step": len(said.stretch) in (0, said.ahead),
+    }
+    return [f"not {what}" for what, holds in found.items() if not holds]
+
+
+def _ascends(values: Sequence[float], *, strictly: bool = False) -> bool:
+    return all(one < other or (one == other and not strictly) for one, other in pairwise(values))
 
 
 def by_record(

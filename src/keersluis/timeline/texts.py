@@ -11,7 +11,14 @@ from zoneinfo import ZoneInfo
 
 from keersluis.chain import Chain
 from keersluis.errors import Incorrect
-from keersluis.timeline import texts_bundles, texts_completeness, texts_isolation, texts_recovery, texts_services
+from keersluis.timeline import (
+    texts_bundles,
+    texts_completeness,
+    texts_forecasts,
+    texts_isolation,
+    texts_recovery,
+    texts_services,
+)
 from keersluis.timeline.model import CONTRADICTED, WITNESSED, Entry, owner
 from keersluis.times import parse_instant
 from keersluis.watermarks import parse_origin
@@ -42,6 +49,7 @@ NOTABLE = frozenset(
         *texts_completeness.NOTABLE,
         *texts_isolation.NOTABLE,
         *texts_services.NOTABLE,
+        *texts_forecasts.NOTABLE,
     }
 )
 """Kinds of timeline entries that people want to know of; all others are routine traffic."""
@@ -438,6 +446,7 @@ _SENTENCES: Mapping[str, _Sentence] = {
     **texts_completeness.SENTENCES,
     **texts_isolation.SENTENCES,
     **texts_services.SENTENCES,
+    **texts_forecasts.SENTENCES,
 }
 
 KINDS = tuple(_SENTENCES)

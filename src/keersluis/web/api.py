@@ -17,6 +17,7 @@ from keersluis.errors import KeersluisError
 from keersluis.service import Node
 from keersluis.times import parse_instant
 from keersluis.web.api_bundles import bundle_handlers
+from keersluis.web.api_forecasts import forecast_handlers
 from keersluis.web.api_gates import gate_handlers
 from keersluis.web.api_intake import intake_handlers
 from keersluis.web.api_keys import key_handlers
@@ -185,6 +186,7 @@ def api(node: Node) -> Router:
         *recovery_handlers(node),
         *reservation_handlers(node),
         *service_handlers(node),
+        *forecast_handlers(node),
         *status_handlers(node),
     ]
     handlers += key_handlers(node)
