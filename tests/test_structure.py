@@ -27,14 +27,14 @@ ROOMS = ("timeline", "exchange", "register", "decisions", "recovery", "investiga
 _PURE = {
     "": "errors times merkle watermarks keystatements fields",
     "timeline": "model findings lines heads audit texts texts_bundles texts_completeness texts_isolation texts_services"
-    " texts_forecasts verdicts",
+    " texts_forecasts texts_topics verdicts",
     "exchange": "envelope gates batches bundles epochs lags quota drain pace growth channels reconciliation letters",
     "paper": "gathering wording",
     "register": "proofs facts intake answers ends lookups reservations",
     "decisions": "model policies settle reasons derivations evidence",
     "recovery": "history experts outlook scores peers dates backtest forecasts assumptions network plans services"
     " changes servicerows servicetext service_view"
-    " tasks relaxation dispatch branch schedule",
+    " tasks relaxation dispatch branch schedule"
     " verification calibration forecast_views",
     "adaptors": "mapping",
     "simulation": "acts drawing population feed requests",

@@ -13,6 +13,7 @@ from keersluis.chain import load_chain
 from keersluis.timeline import Entry, Finding, LogReport, Report, texts, verdicts
 from timeline.logs import ALPHA, START
 from timeline.recovery_bodies import RECOVERY
+from timeline.return_bodies import RETURN
 
 CHAIN = load_chain("nl-justice")
 STREAM = next(kind for kind in CHAIN.kinds.values() if kind.action != "answer")
@@ -139,6 +140,7 @@ BODIES: list[tuple[str, dict[str, Any], str]] = [
     ("head.witnessed", {"of": f"{OIN}/timeline/1", "size": 40, "note": ""}, "with 40 entries"),
     ("head.contradicted", {"of": f"{OIN}/timeline/1", "why": "other-root"}, "cannot both be true"),
     *RECOVERY,
+    *RETURN,
 ]
 
 

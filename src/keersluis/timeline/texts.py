@@ -11,14 +11,7 @@ from zoneinfo import ZoneInfo
 
 from keersluis.chain import Chain
 from keersluis.errors import Incorrect
-from keersluis.timeline import (
-    texts_bundles,
-    texts_completeness,
-    texts_forecasts,
-    texts_isolation,
-    texts_recovery,
-    texts_services,
-)
+from keersluis.timeline import texts_topics
 from keersluis.timeline.model import CONTRADICTED, WITNESSED, Entry, owner
 from keersluis.times import parse_instant
 from keersluis.watermarks import parse_origin
@@ -44,12 +37,7 @@ NOTABLE = frozenset(
         "key.rotated",
         "key.revoked",
         "key.added",
-        *texts_recovery.NOTABLE,
-        *texts_bundles.NOTABLE,
-        *texts_completeness.NOTABLE,
-        *texts_isolation.NOTABLE,
-        *texts_services.NOTABLE,
-        *texts_forecasts.NOTABLE,
+        *texts_topics.NOTABLE,
     }
 )
 """Kinds of timeline entries that people want to know of; all others are routine traffic."""
@@ -441,12 +429,7 @@ _SENTENCES: Mapping[str, _Sentence] = {
     "key.added": _added,
     WITNESSED: _witnessed,
     CONTRADICTED: _contradicted,
-    **texts_recovery.SENTENCES,
-    **texts_bundles.SENTENCES,
-    **texts_completeness.SENTENCES,
-    **texts_isolation.SENTENCES,
-    **texts_services.SENTENCES,
-    **texts_forecasts.SENTENCES,
+    **texts_topics.SENTENCES,
 }
 
 KINDS = tuple(_SENTENCES)
