@@ -25,9 +25,9 @@ LONGEST_FILE = 450
 ROOMS = ("timeline", "exchange", "register", "decisions", "recovery", "investigation")
 
 _PURE = {
-    "": "errors times merkle watermarks keystatements fields",
+    "": "errors times merkle watermarks keystatements fields stays",
     "timeline": "model findings lines heads audit texts texts_bundles texts_completeness texts_isolation texts_services"
-    " texts_forecasts texts_topics verdicts",
+    " texts_forecasts texts_topics verdicts texts_backlogs",
     "exchange": "envelope gates batches bundles epochs lags quota drain pace growth channels reconciliation letters",
     "paper": "gathering wording",
     "register": "proofs facts intake answers ends lookups reservations",
@@ -35,7 +35,8 @@ _PURE = {
     "recovery": "history experts outlook scores peers dates backtest forecasts assumptions network plans services"
     " changes servicerows servicetext service_view"
     " tasks relaxation dispatch branch schedule"
-    " verification calibration forecast_views",
+    " verification calibration forecast_views"
+    " stock backlog_words imports",
     "adaptors": "mapping",
     "simulation": "acts drawing population feed requests",
     "web": "actions binding canals chart completeness exchange_topics exchange_view history layout orders picture"

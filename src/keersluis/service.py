@@ -17,6 +17,7 @@ from sqlalchemy import Connection
 from keersluis.chain import Chain, Kind, Organisation
 from keersluis.context import Context
 from keersluis.decisions import desk as decisions
+from keersluis.decisions import staying
 from keersluis.errors import Fault, Incorrect, KeersluisError, Untrusted
 from keersluis.exchange import (
     gaps,
@@ -42,7 +43,7 @@ from keersluis.exchange.sender import Link, Sender, Sent, cut
 from keersluis.exchange.unpacking import MIGRATIONS as BUNDLES
 from keersluis.identity import KeyRing, KeysAt, generate_key, key_path, load_key
 from keersluis.keysuccession import Succession
-from keersluis.recovery import recording, service_states
+from keersluis.recovery import backlogs, recording, service_states
 from keersluis.register import desk as register
 from keersluis.register import doubts, intake
 from keersluis.register.answers import Answer, Question
@@ -358,10 +359,12 @@ MIGRATIONS = [
     tallying.MIGRATIONS,
     register.MIGRATIONS,
     decisions.MIGRATIONS,
+    staying.MIGRATIONS,
     succession.MIGRATIONS,
     doubts.MIGRATIONS,
     service_states.MIGRATIONS,
     recording.MIGRATIONS,
+    backlogs.MIGRATIONS,
 ]
 
 

@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 
 from keersluis.chain import Chain, load_chain
 from keersluis.context import Context
-from keersluis.decisions import desk
+from keersluis.decisions import desk, staying
 from keersluis.decisions.model import Change, Decision
 from keersluis.exchange.envelope import Envelope, Received
 from keersluis.identity import KeyRing
@@ -157,7 +157,7 @@ def open_decider(me: str = "justis", chain: Chain = CHAIN, url: str = "sqlite://
     clock = ManualClock(at)
     signer = Signer.from_seed(organisation.oin, bytes(32))
     ctx = Context(chain, organisation, signer, KeyRing(), clock, publish, b"s" * 32)
-    return Decider(open_store(url, [log.MIGRATIONS, desk.MIGRATIONS], inline=True), clock, ctx)
+    return Decider(open_store(url, [log.MIGRATIONS, desk.MIGRATIONS, staying.MIGRATIONS], inline=True), clock, ctx)
 
 
 __all__ = ["CHAIN", "CUT", "DAY", "FIRST", "HOUR", "KINDS", "LATER", "MOMENT", "Decider", "alternative", "answer"]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from keersluis.cli import backlog_record
+from keersluis.cli import backlog_counts, backlog_record
 from keersluis.cli.backlog_input import (
     Activity,
     Arrival,
@@ -74,6 +74,7 @@ def forecast(
 
 # More commands of the group, a file each.
 backlog_record.add(app)
+backlog_counts.add(app)
 
 
 # -- results

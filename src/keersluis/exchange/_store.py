@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 import sqlalchemy as sa
 from sqlalchemy import BigInteger, Column, Connection, Integer, Table, Text
 
-from keersluis.exchange import _store_backlog, _store_gates, _store_isolated
+from keersluis.exchange import _store_backlog, _store_gates, _store_isolated, _store_stays
 from keersluis.storage import Bytes, Migrations, insert_rows, rows_in, upsert
 from keersluis.times import Instant
 
@@ -136,7 +136,8 @@ def _create(tx: Connection) -> None:
         tables.create_all(tx)
 
 
-MIGRATIONS = Migrations("exchange", [_create, *_store_gates.STEPS, *_store_backlog.STEPS, *_store_isolated.STEPS])
+_LATER = (*_store_gates.STEPS, *_store_backlog.STEPS, *_store_isolated.STEPS, *_store_stays.STEPS)
+MIGRATIONS = Migrations("exchange", [_create, *_LATER])
 
 _TAIL = (
     sa.select(out_events.c.position, out_events.c.leaf, out_events.c.bytes, out_events.c.source_time)
@@ -240,6 +241,7 @@ def out_peers_of(tx: Connection, peer: str | None = None) -> Sequence[AnyRow]:
 
 def put_out_peers(tx: Connection, rows: list[dict[str, Any]]) -> None:
     """Step 13's rows."""
+    _store_stays.receipted(tx, rows)
     upsert(tx, out_peers, rows, key=["stream", "peer"])
 
 
@@ -248,9 +250,10 @@ def add_waiting(tx: Connection, rows: list[dict[str, Any]]) -> None:
     upsert(tx, waiting, rows, key=["kind", "event_id"], update=[])
 
 
-def end_waiting(tx: Connection, kind: str, ids: Sequence[str]) -> None:
+def end_waiting(tx: Connection, kind: str, ids: Sequence[str], at: Instant) -> None:
     """What was entered waits no longer."""
     for i in range(0, len(ids), CHUNK):
+        _store_stays.ends(tx, kind, ids[i : i + CHUNK], at)
         tx.execute(sa.delete(waiting).where(waiting.c.kind == kind, waiting.c.event_id.in_(ids[i : i + CHUNK])))
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import BigInteger, Column, Connection, Table, Text
 
+from keersluis.exchange import _store_stays
 from keersluis.exchange._store import CHUNK, AnyRow, waiting
 from keersluis.storage import Migrations, upsert
 from keersluis.times import Instant
@@ -67,8 +68,13 @@ def by_channel(tx: Connection) -> Sequence[AnyRow]:
     return tx.execute(query.group_by(c.kind, c.channel).order_by(c.kind, c.channel)).all()
 
 
-def put_mailbag(tx: Connection, row: dict[str, Any]) -> None:
-    """Register a mailbag, or say anew what is in it."""
+def put_mailbag(tx: Connection, row: dict[str, Any], at: Instant) -> None:
+    """Register a mailbag, or say anew what is in it; what that makes of the number is kept."""
+    old = mailbag(tx, row["kind"], row["bag"])
+    if old is not None and old.channel != row["channel"]:
+        _store_stays.move_bag(tx, old._mapping, at, -int(old.acts))
+        old = None
+    _store_stays.move_bag(tx, row, at, row["acts"] - (0 if old is None else int(old.acts)))
     upsert(tx, mailbags, [row], key=["kind", "bag"])
 
 
@@ -82,8 +88,10 @@ def all_mailbags(tx: Connection) -> Sequence[AnyRow]:
     return tx.execute(sa.select(mailbags).order_by(mailbags.c.oldest_start, mailbags.c.bag)).all()
 
 
-def drop_mailbag(tx: Connection, kind: str, bag: str) -> None:
+def drop_mailbag(tx: Connection, kind: str, bag: str, at: Instant) -> None:
     """It is closed: nothing of it waits any longer."""
+    if (old := mailbag(tx, kind, bag)) is not None:
+        _store_stays.move_bag(tx, old._mapping, at, -int(old.acts))
     tx.execute(sa.delete(mailbags).where(mailbags.c.kind == kind, mailbags.c.bag == bag))
 
 

@@ -90,11 +90,11 @@ def _checked(ctx: Context, kind: str, item: str, occurred: str, channel: str, no
     return when
 
 
-def end_waiting(tx: Connection, kind: str, ids: Sequence[str]) -> frozenset[str]:
+def end_waiting(tx: Connection, kind: str, ids: Sequence[str], now: Instant) -> frozenset[str]:
     """What was entered waits no longer. Returns which of `ids` were waiting."""
     waited = frozenset(_store_intake.waiting_of(tx, kind, ids))
     if waited:
-        _store.end_waiting(tx, kind, sorted(waited))
+        _store.end_waiting(tx, kind, sorted(waited), now)
     return waited
 
 
@@ -117,7 +117,7 @@ def withdraw(tx: Connection, ctx: Context, items: Sequence[tuple[str, str]], who
         ]
     )
     for kind, rows in known.items():
-        _store.end_waiting(tx, kind, sorted(rows))
+        _store.end_waiting(tx, kind, sorted(rows), now)
     if items:
         ids = [item for _kind, item in items]
         body = {"count": len(ids), "kinds": sorted(known), "events": ids[:MOST_IDS], "who": who, "why": why}
@@ -145,7 +145,7 @@ def register_mailbag(
     if items < 1:
         raise Incorrect("intake.count", expected="a number of 1 or more", got=str(items), where="count")
     row = {"kind": kind, "bag": bag, "acts": items, "oldest_start": when.start, "channel": channel, "at": now}
-    _store_intake.put_mailbag(tx, row)
+    _store_intake.put_mailbag(tx, row, now)
     body: dict[str, Any] = {"kind": kind, "bag": bag, "count": items, "oldest": format_instant(when.start)}
     body |= {"late": items} if when.end <= _heard(tx, kind) else {}
     log.append(tx, at=now, room="exchange", kind="intake.mailbag", body=body)
@@ -161,7 +161,7 @@ def opened(tx: Connection, ctx: Context, kind: str, bag: str, items: int, now: I
     if not 1 <= items <= row.acts:
         raise Incorrect("intake.count", expected=f"1 to {row.acts} items", got=str(items), where="count")
     left = int(row.acts) - items
-    _store_intake.put_mailbag(tx, dict(row._mapping) | {"acts": left})
+    _store_intake.put_mailbag(tx, dict(row._mapping) | {"acts": left}, now)
     body = {"kind": kind, "bag": bag, "count": items, "left": left}
     log.append(tx, at=now, room="exchange", kind="intake.opened", body=body)
     return left
@@ -171,7 +171,7 @@ def close_mailbag(tx: Connection, ctx: Context, kind: str, bag: str, who: str, w
     """Nothing of a mailbag waits any longer. Raises Incorrect `intake.unknown`, `intake.reason`."""
     _reasoned(who, why)
     row = _bag(tx, ctx, kind, bag)
-    _store_intake.drop_mailbag(tx, kind, bag)
+    _store_intake.drop_mailbag(tx, kind, bag, now)
     body = {"kind": kind, "bag": bag, "left": int(row.acts), "who": who, "why": why}
     log.append(tx, at=now, room="exchange", kind="intake.closed", body=body)
 

@@ -133,7 +133,7 @@ def append(tx: Connection, ctx: Context, kind: Kind, events: list[Submitted], no
         keys.append((event.key, event.digest, row.stream, position))
     ctx.step(3)
     _store.add_out_events(tx, rows, keys)
-    waited = intake.end_waiting(tx, kind.path, [event.id for event in events])
+    waited = intake.end_waiting(tx, kind.path, [event.id for event in events], now)
     lagging.note(tx, kind, events, source_time, waited=waited, promised=row.complete_through)
     frontier = Frontier.from_bytes(row.frontier).extend(leaves)
     _store.update_out_stream(

@@ -121,7 +121,7 @@ def take_back(tx: Connection, ctx: Context, gone: Lost, who: str, why: str, now:
     keep = _same_until(tx, row, back, gone.after)
     _check_not_given_twice(tx, row, keep)
     tail = cut(tx, ctx, row, keep, theirs.size)
-    known = _put(tx, ctx, row, [each for each in back if each[0] > keep])
+    known = _put(tx, ctx, row, [each for each in back if each[0] > keep], now)
     times = (row.source_time, theirs.entered_through + 1, known.newest)
     values = {"size": whole.size, "frontier": whole.to_bytes(), "source_time": max(times)}
     _store.update_out_stream(tx, row.stream, **values)
@@ -203,7 +203,7 @@ class _Known:
     newest: Instant
 
 
-def _put(tx: Connection, ctx: Context, row: Any, back: Sequence[tuple[int, bytes]]) -> _Known:
+def _put(tx: Connection, ctx: Context, row: Any, back: Sequence[tuple[int, bytes]], now: Instant) -> _Known:
     """The rows of what came back, keys and all, as if they had never been lost."""
     events, keys, ids, newest = [], [], [], 0
     for number, event in back:
@@ -214,7 +214,7 @@ def _put(tx: Connection, ctx: Context, row: Any, back: Sequence[tuple[int, bytes
         ids.append(said.id)
     taken = _store.known_keys(tx, [key[0] for key in keys])
     _store_epochs.put_events(tx, events, [key for key in keys if key[0] not in taken])
-    _store.end_waiting(tx, row.kind, ids)
+    _store.end_waiting(tx, row.kind, ids, now)
     return _Known({key: digest for key, digest, *_rest in keys}, newest)
 
 
@@ -266,7 +266,7 @@ def confirm(tx: Connection, kinds: Collection[str], who: str, why: str, now: Ins
     freed = sorted({kind for kind, _id in held if not kinds or kind in kinds})
     for kind, event_id in held:
         if kind in freed:
-            _store.end_waiting(tx, kind, [event_id])
+            _store.end_waiting(tx, kind, [event_id], now)
     if freed:
         body = {"kinds": freed, "who": who, "why": why}
         log.append(tx, at=now, room="exchange", kind="restore.confirmed", body=body)

@@ -10,6 +10,7 @@ import csv
 import gzip
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -98,10 +99,14 @@ def read_account(path: Path, wanted: Wanted) -> Account:
 
     Raises Incorrect: those of `eventlogs.read_log`, `backlog.columns`, `backlog.activity`, `backlog.too-little`.
     """
-    header = _header(path)
-    if {"date", "arrivals", "completions"} <= {name.lower() for name in header}:
-        return _checked(_periodic(path, wanted, header), path)
-    return _checked(_from_events(path, wanted, header), path)
+    if is_periodic(path):
+        return _checked(_periodic(path, wanted), path)
+    return _checked(_from_events(path, wanted), path)
+
+
+def is_periodic(path: Path) -> bool:
+    """Whether it is a table of periodic counts, by its columns."""
+    return {"date", "arrivals", "completions"} <= {name.lower() for name in _header(path)}
 
 
 def _checked(account: Account, path: Path) -> Account:
@@ -199,10 +204,22 @@ class _Cases:
         return [came for came, _ in kept], [went for _, went in kept]
 
 
-def _from_events(path: Path, wanted: Wanted, header: list[str]) -> Account:
+@dataclass(frozen=True)
+class Pairs:
+    """When each case of a log came and left (None: it is still there), without its number; `latest` event of all."""
+
+    came: list[Instant]
+    went: list[Instant | None]
+    latest: Instant
+    left_out: tuple[Fault, ...]
+
+
+def read_pairs(path: Path, wanted: Wanted) -> Pairs:
+    """The cases of an event log. Raises Incorrect: those of `eventlogs.read_log`, `backlog.columns`,
+    `backlog.activity`."""
     bad, faults = BadRows(), Faults()
     cases = _Cases(wanted, faults)
-    for row in read_log(path, _columns(wanted, header, path), wanted.zone, bad):
+    for row in read_log(path, _columns(wanted, _header(path), path), wanted.zone, bad):
         cases.take(row)
     faults.noun = bad.noun
     if bad.number:
@@ -212,11 +229,16 @@ def _from_events(path: Path, wanted: Wanted, header: list[str]) -> Account:
         got = ", ".join(repr(name) for name in unknown)
         expected = "activities of the log: " + ", ".join(sorted(cases.activities)[:20])
         raise Incorrect("backlog.activity", expected=expected, got=got, where=str(path))
-    came, went = cases.pairs()
+    return Pairs(*cases.pairs(), cases.latest, faults.told())
+
+
+def _from_events(path: Path, wanted: Wanted) -> Account:
+    pairs = read_pairs(path, wanted)
+    came, went = pairs.came, pairs.went
     start = day_of(min(came), wanted.zone).start if came else 0
-    steps = max(0, int((cases.latest + 1 - start) // wanted.step)) if came else 0
+    steps = max(0, int((pairs.latest + 1 - start) // wanted.step)) if came else 0
     past = history(_steps(came, start, wanted.step), _steps(went, start, wanted.step), steps)
-    return Account(start, wanted.step, past, faults.told(), not wanted.completion, True)
+    return Account(start, wanted.step, past, pairs.left_out, not wanted.completion, True)
 
 
 def _steps(moments: list[Instant] | list[Instant | None], start: Instant, step: Instant) -> Counts:
@@ -225,14 +247,29 @@ def _steps(moments: list[Instant] | list[Instant | None], start: Instant, step: 
 
 # -- periodic counts
 
-_Counts = tuple[int, int, int | None, int]
-"""(arrivals, completions, stock at the end where stated, line)."""
+
+class Period(NamedTuple):
+    """`arrivals` and `completions` of one period, the `stock` at its end where that is stated, and the line."""
+
+    arrivals: int
+    completions: int
+    stock: int | None
+    line: int
 
 
-def _periodic(path: Path, wanted: Wanted, header: list[str]) -> Account:
-    faults, bad = Faults(), BadRows()
-    names = {name.lower(): name for name in header}
-    rows: dict[Instant, _Counts] = {}
+def _periodic(path: Path, wanted: Wanted) -> Account:
+    faults = Faults()
+    return _account_of(read_periods(path, wanted, faults), wanted, faults)
+
+
+def read_periods(path: Path, wanted: Wanted, faults: Faults) -> dict[Instant, Period]:
+    """The counts of a table by the beginning of their period; what cannot be right goes to `faults`.
+
+    Raises Incorrect: those of `eventlogs.read_log`.
+    """
+    bad = BadRows()
+    names = {name.lower(): name for name in _header(path)}
+    rows: dict[Instant, Period] = {}
     columns = Columns(names["arrivals"], names["completions"], names["date"])
     for row in read_log(path, columns, wanted.zone, bad):
         if row.at in rows:
@@ -241,10 +278,10 @@ def _periodic(path: Path, wanted: Wanted, header: list[str]) -> Account:
             rows[row.at] = counts
     if bad.number:
         faults.add("unreadable", "; ".join(bad.first), bad.number)
-    return _account_of(rows, wanted, faults)
+    return rows
 
 
-def _counts(row: Row, stock: str, faults: Faults) -> _Counts | None:
+def _counts(row: Row, stock: str, faults: Faults) -> Period | None:
     try:
         arrivals, completions = int(row.case), int(row.activity)
         stated = int(row.fields[stock]) if stock in row.fields else None
@@ -257,10 +294,10 @@ def _counts(row: Row, stock: str, faults: Faults) -> _Counts | None:
     if max(arrivals, completions, stated or 0) > LARGEST:
         faults.add("count-too-large", row.line)
         return None
-    return arrivals, completions, stated, row.line
+    return Period(arrivals, completions, stated, row.line)
 
 
-def _account_of(rows: dict[Instant, _Counts], wanted: Wanted, faults: Faults) -> Account:
+def _account_of(rows: dict[Instant, Period], wanted: Wanted, faults: Faults) -> Account:
     """From the latest rows that have no gap."""
     moments = sorted(rows)
     if len(moments) < 2:
@@ -281,7 +318,7 @@ def _account_of(rows: dict[Instant, _Counts], wanted: Wanted, faults: Faults) ->
     return Account(start, step, _oldest_first(kept, faults), faults.told(), False, False)
 
 
-def _oldest_first(rows: list[_Counts], faults: Faults) -> History:
+def _oldest_first(rows: list[Period], faults: Faults) -> History:
     """What was there longest leaves first. What was there at the start follows from the last stated stock, or is the
     least that could have been."""
     came, went = (np.array([row[n] for row in rows], np.int64) for n in (0, 1))

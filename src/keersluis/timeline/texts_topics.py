@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from keersluis.timeline import (
+    texts_backlogs,
     texts_bundles,
     texts_completeness,
     texts_forecasts,
@@ -21,6 +22,7 @@ _TOPICS: tuple[Any, ...] = (
     texts_isolation,
     texts_services,
     texts_forecasts,
+    texts_backlogs,
 )
 
 NOTABLE: frozenset[str] = frozenset(kind for topic in _TOPICS for kind in topic.NOTABLE)

@@ -16,6 +16,7 @@ from keersluis import status
 from keersluis.errors import KeersluisError
 from keersluis.service import Node
 from keersluis.times import parse_instant
+from keersluis.web.api_backlogs import backlog_handlers
 from keersluis.web.api_bundles import bundle_handlers
 from keersluis.web.api_forecasts import forecast_handlers
 from keersluis.web.api_gates import gate_handlers
@@ -187,6 +188,7 @@ def api(node: Node) -> Router:
         *reservation_handlers(node),
         *service_handlers(node),
         *forecast_handlers(node),
+        *backlog_handlers(node),
         *status_handlers(node),
     ]
     handlers += key_handlers(node)
