@@ -36,7 +36,9 @@ _PURE = {
     " changes servicerows servicetext service_view"
     " tasks relaxation dispatch branch schedule"
     " verification calibration forecast_views"
-    " stock backlog_words imports",
+    " stock backlog_words imports"
+    " levels calendar capacity arrivals paths ends learning worlds world_rows building assumed_paths whatif"
+    " path_answers",
     "adaptors": "mapping",
     "simulation": "acts drawing population feed requests",
     "web": "actions binding canals chart completeness exchange_topics exchange_view history layout orders picture"

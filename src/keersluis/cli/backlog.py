@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from keersluis.cli import backlog_counts, backlog_record
+from keersluis.cli import backlog_counts, backlog_paths, backlog_record
 from keersluis.cli.backlog_input import (
     Activity,
     Arrival,
@@ -15,7 +15,7 @@ from keersluis.cli.backlog_input import (
     Completion,
     Horizons,
     Level,
-    Log,
+    MaybeLog,
     Season,
     Step,
     Time,
@@ -25,6 +25,7 @@ from keersluis.cli.backlog_input import (
     horizons_of,
     season_of,
 )
+from keersluis.cli.backlog_paths import Paths, PlanFile, Seed
 from keersluis.cli.output import AsJson, emit, language
 from keersluis.errors import Incorrect
 from keersluis.words import Translator, translator
@@ -38,7 +39,8 @@ app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, pretty_exceptions
 
 @app.command()
 def forecast(
-    log: Log,
+    log: MaybeLog = None,
+    plan: PlanFile = None,
     horizon: Horizons = None,
     level: Level = 0.8,
     normal: Annotated[int, typer.Option(help="The backlog is gone when this many are left.")] = 0,
@@ -50,14 +52,27 @@ def forecast(
     time: Time = "",
     arrival: Arrival = None,
     completion: Completion = None,
+    seed: Seed = None,
+    paths: Paths = 0,
     as_json: AsJson = False,
 ) -> None:
-    """How large a backlog will be, when it will be gone (or that it will not), and what a date takes."""
+    """How large a backlog will be, when it will be gone (or that it will not), and what a date takes.
+
+    With --plan it is told by simulated paths; the log is then read by days, and may be left out where the plan states
+    all that is needed.
+    """
     from keersluis.recovery.assumptions import of_record
     from keersluis.recovery.forecasts import FAR, by_record
     from keersluis.recovery.outlook import Forecaster
     from keersluis.times import SystemClock
 
+    if plan is not None:
+        by_day = "1d" if step == "7d" else step
+        read = None if log is None else account_of(log, by_day, case, activity, time, arrival, completion)
+        backlog_paths.forecast(plan, read, by, seed, paths, as_json)
+        return
+    if log is None:
+        raise Incorrect("backlog.log", expected="an event log, periodic counts, or a --plan", got="nothing")
     horizons = horizons_of(horizon, level)
     account = account_of(log, step, case, activity, time, arrival, completion)
     period = season_of(account, season)
@@ -75,6 +90,7 @@ def forecast(
 # More commands of the group, a file each.
 backlog_record.add(app)
 backlog_counts.add(app)
+backlog_paths.add(app)
 
 
 # -- results

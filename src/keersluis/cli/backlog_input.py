@@ -18,10 +18,9 @@ if TYPE_CHECKING:
 
 YEAR_DAYS = 364
 
-Log = Annotated[
-    Path,
-    typer.Argument(help="Event log (.xes, .csv, .parquet, also .gz), or CSV of date,arrivals,completions[,stock]."),
-]
+_LOG = typer.Argument(help="Event log (.xes, .csv, .parquet, also .gz), or CSV of date,arrivals,completions[,stock].")
+Log = Annotated[Path, _LOG]
+MaybeLog = Annotated[Path | None, _LOG]
 Case = Annotated[str, typer.Option(help="Column of the case; by default a usual name.")]
 Activity = Annotated[str, typer.Option(help="Column of the activity; by default a usual name.")]
 Time = Annotated[str, typer.Option(help="Column of the time; by default a usual name.")]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from keersluis.recovery import assumed_paths
 from keersluis.recovery.accounts import Account, Fault
 from keersluis.recovery.forecasts import Assumption
 from keersluis.words import Translator
@@ -23,8 +24,8 @@ def of_account(account: Account) -> tuple[Assumption, ...]:
 
 def worded(assumptions: Iterable[Assumption], _: Translator) -> list[str]:
     """A sentence each; a code that nobody words here is told as it is."""
-    sentences = _sentences(_)
-    return [sentences.get(each.code, each.code).format(**each.values) for each in assumptions]
+    sentences = _sentences(_) | assumed_paths.sentences(_)
+    return [_(sentences.get(each.code, each.code), **each.values) for each in assumptions]
 
 
 def _sentences(_: Translator) -> dict[str, str]:
