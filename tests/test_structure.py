@@ -27,7 +27,8 @@ ROOMS = ("timeline", "exchange", "register", "decisions", "recovery", "investiga
 _PURE = {
     "": "errors times merkle watermarks keystatements fields stays",
     "timeline": "model findings lines heads audit texts texts_bundles texts_completeness texts_isolation texts_services"
-    " texts_forecasts texts_topics verdicts texts_backlogs",
+    " texts_forecasts texts_topics verdicts texts_backlogs"
+    " texts_plans",
     "exchange": "envelope gates batches bundles epochs lags quota drain pace growth channels reconciliation letters",
     "paper": "gathering wording",
     "register": "proofs facts intake answers ends lookups reservations",
@@ -38,7 +39,8 @@ _PURE = {
     " verification calibration forecast_views"
     " stock backlog_words imports"
     " levels calendar capacity arrivals paths ends learning worlds world_rows building assumed_paths whatif"
-    " path_answers",
+    " path_answers"
+    " guard standing undoing plan_view plan_words",
     "adaptors": "mapping",
     "simulation": "acts drawing population feed requests",
     "web": "actions binding canals chart completeness exchange_topics exchange_view history layout orders picture"

@@ -26,12 +26,22 @@ def no_crash(step: int) -> None:
     """The step hook of a node in earnest: nothing happens between the steps of DESIGN.md."""
 
 
+Guard = Callable[[Connection], Callable[[], None]]
+"""Asked in the transaction that moves gates: what it gives is called when the orders stand, and raises where they may
+not. So it knows what stood before."""
+
+
+def no_guard(_tx: Connection) -> Callable[[], None]:
+    """Gates of which no plan speaks."""
+    return lambda: None
+
+
 @dataclass
 class Context:
     """One organisation's node: its chain, its identity, its clock.
 
     `secret` keys the HMAC that stands for a person's number in logs; `step` is called at the numbered steps of
-    DESIGN.md, so that the simulator can crash a node between any two of them.
+    DESIGN.md, so that the simulator can crash a node between any two of them. `guard` watches over moves of gates.
     """
 
     chain: Chain
@@ -42,3 +52,4 @@ class Context:
     publish: Publish
     secret: bytes
     step: Callable[[int], None] = field(default=no_crash)
+    guard: Guard = field(default=no_guard)

@@ -44,7 +44,7 @@ def _undo(tx: Connection, node: Node, asked: Sequence[tuple[Scope, GateOrder]]) 
 
 def call_off(node: Node, number: int, who: str, why: str) -> GateOrder:
     """A scheduled order is called off before it takes effect. Raises Incorrect `gate.not-scheduled`."""
-    return node.store.write(lambda tx: gatekeeper.call_off(tx, number, who, why, node.clock.now()))
+    return node.store.write(lambda tx: gatekeeper.call_off(tx, node.ctx, number, who, why, node.clock.now()))
 
 
 def history(node: Node, after: int = 0, limit: int = 100) -> list[dict[str, Any]]:

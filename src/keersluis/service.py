@@ -43,7 +43,7 @@ from keersluis.exchange.sender import Link, Sender, Sent, cut
 from keersluis.exchange.unpacking import MIGRATIONS as BUNDLES
 from keersluis.identity import KeyRing, KeysAt, generate_key, key_path, load_key
 from keersluis.keysuccession import Succession
-from keersluis.recovery import backlogs, recording, service_states
+from keersluis.recovery import backlogs, plan_acts, plan_guard, recording, service_states
 from keersluis.register import desk as register
 from keersluis.register import doubts, intake
 from keersluis.register.answers import Answer, Question
@@ -85,10 +85,11 @@ class Node:
         self.chain, self.me, self.store, self.clock, self.link = chain, me, store, clock, link
         self.seals: Seals = NO_SEALS
         self.ctx = Context(chain, me, signer, keyring, clock, self._publish, secret)
+        self.ctx.guard = partial(plan_guard.guard, self.ctx)
         self._heard = questions.Heard(clock.now(), chain.skew)
         self.policies = decisions.policies_for(decisions.policies_of(chain), me.key)
         self._unsaid = "register" in me.roles  # watermarks may have moved of which the askers were not told
-        store.before_commit.append(self._seal)
+        store.before_commit += [partial(plan_guard.before_commit, self.ctx), self._seal]
         peers = {r for kind in chain.kinds.values() if kind.source == me.key for r in kind.receivers}
         self.senders = {peer: Sender(store, self.ctx, link, peer) for peer in sorted(peers)}
 
@@ -365,6 +366,7 @@ MIGRATIONS = [
     service_states.MIGRATIONS,
     recording.MIGRATIONS,
     backlogs.MIGRATIONS,
+    plan_acts.MIGRATIONS,
 ]
 
 

@@ -227,13 +227,13 @@ def test_an_order_that_is_called_off_never_takes_effect(pair: Pair) -> None:
     order = give(pair, starts=START + HOUR)
     assert order is not None
     off = (order.number, "link manager", "not needed")
-    pair.source.store.write(lambda tx: gatekeeper.call_off(tx, *off, START))
+    pair.source.store.write(lambda tx: gatekeeper.call_off(tx, pair.source.ctx, *off, START))
     with pair.source.store.read() as tx:
         assert not gatekeeper.closed_kinds(tx, "justid", "out", [KIND], START + DAY)
         assert [row["became"] for row in gatekeeper.history(tx, 0, 10, START + DAY)] == ["called-off"]
     assert told_of(pair, "gate.called-off")[0]["who"] == "link manager"
     with pytest.raises(Incorrect, match="still to take effect"):
-        pair.source.store.write(lambda tx: gatekeeper.call_off(tx, *off, START))
+        pair.source.store.write(lambda tx: gatekeeper.call_off(tx, pair.source.ctx, *off, START))
 
 
 def test_the_same_order_and_the_same_key_give_one_entry(pair: Pair) -> None:

@@ -12,6 +12,7 @@ from keersluis import timeline
 from keersluis.chain import load_chain
 from keersluis.timeline import Entry, Finding, LogReport, Report, texts, verdicts
 from timeline.logs import ALPHA, START
+from timeline.plan_bodies import PLANS
 from timeline.recovery_bodies import RECOVERY
 from timeline.return_bodies import RETURN
 
@@ -141,6 +142,7 @@ BODIES: list[tuple[str, dict[str, Any], str]] = [
     ("head.contradicted", {"of": f"{OIN}/timeline/1", "why": "other-root"}, "cannot both be true"),
     *RECOVERY,
     *RETURN,
+    *PLANS,
 ]
 
 

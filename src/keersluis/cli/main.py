@@ -37,6 +37,7 @@ COMMANDS = {
     "recover": "Get a node's past back after an old backup was put back.",
     "reserve": "Doubt what a source recorded, until it stands by it.",
     "timeline": "Verify and read the signed log, offline.",
+    "plan": "Plans for coming back: stages, evidence, go and no-go, rollback.",
     "backlog": "When a backlog will be gone, and how good such forecasts were.",
     "replay": "Send a real event log through a chain with a cut, and compare.",
     "simulate": "Run seeded faults against the promises.",

@@ -56,7 +56,7 @@ def move(tx: Connection, ctx: Context, order: GateOrder) -> GateOrder | None:
     """Carry out an order: from this commit on it stands (P4), or from the moment that it names.
 
     Returns it as it was stored; None when the same was ordered before, so that nothing changed. Raises Incorrect
-    `gate.order`, Conflict `gate.key-reused`.
+    `gate.order`, Conflict `gate.key-reused`, and what the node's guard raises (`plan.no-go`).
     """
     if order.window and " " not in order.window.strip():
         order = replace(order, window=f"{order.window.strip()} {ctx.chain.timezone.key}")
@@ -67,7 +67,10 @@ def move(tx: Connection, ctx: Context, order: GateOrder) -> GateOrder | None:
     order = replace(order, at=_not_before(orders, order.at))
     if order.undoes is None and repeated(orders, order):
         return None
-    return _give(tx, order)
+    allowed = ctx.guard(tx)
+    given = _give(tx, order)
+    allowed()
+    return given
 
 
 def _give(tx: Connection, order: GateOrder) -> GateOrder:
@@ -97,18 +100,22 @@ def undo(tx: Connection, ctx: Context, scope: Scope, order: GateOrder) -> list[G
     """Bring back what would stand if the last order that covers `scope` had not been given; returns the new orders.
 
     Of `order` come who, why, until, evidence, key and the moment. Raises Incorrect `gate.order`,
-    `gate.nothing-to-undo`.
+    `gate.nothing-to-undo`, and what the node's guard raises.
     """
     check_order(order, ctx.chain.organisations, [*ctx.chain.kinds, *GATE_KINDS])
     if order.key and any(each.direction == scope.direction for each in _store_gates.with_key(tx, order.key)):
         return []
     orders = effective(_store_gates.orders(tx), order.at)
     order = replace(order, at=_not_before(orders, order.at))
-    return [_give(tx, each) for each in undoing(orders, scope, order)]
+    allowed = ctx.guard(tx)
+    given = [_give(tx, each) for each in undoing(orders, scope, order)]
+    allowed()
+    return given
 
 
-def call_off(tx: Connection, number: int, who: str, why: str, now: Instant) -> GateOrder:
-    """A scheduled order never takes effect. Raises Incorrect `gate.not-scheduled`."""
+def call_off(tx: Connection, ctx: Context, number: int, who: str, why: str, now: Instant) -> GateOrder:
+    """A scheduled order never takes effect. Raises Incorrect `gate.not-scheduled`, and what the node's guard raises:
+    who calls off a closing lets a gate open."""
     found = next((each for each in scheduled(_store_gates.orders(tx), now) if each.number == number), None)
     faults = [
         f"{name}: expected a text, got nothing" for name, text in (("who", who), ("why", why)) if not text.strip()
@@ -116,10 +123,27 @@ def call_off(tx: Connection, number: int, who: str, why: str, now: Instant) -> G
     if found is None or faults:
         expected = "the number of an order that is still to take effect, who and why"
         raise Incorrect("gate.not-scheduled", expected=expected, got="; ".join(faults) or str(number), faults=faults)
-    _store_gates.call_off(tx, number, now)
-    body = {**told(found), "who": who, "why": why, "number": number}
-    log.append(tx, at=now, room="exchange", kind="gate.called-off", body=body)
+    allowed = ctx.guard(tx)
+    withhold(tx, found, who, why, now)
+    allowed()
     return found
+
+
+def withhold(tx: Connection, order: GateOrder, who: str, why: str, now: Instant) -> None:
+    """For the guard itself: a scheduled order is called off, and nobody is asked."""
+    _store_gates.call_off(tx, order.number, now)
+    body = {**told(order), "who": who, "why": why, "number": order.number}
+    log.append(tx, at=now, room="exchange", kind="gate.called-off", body=body)
+
+
+def impose(tx: Connection, order: GateOrder) -> GateOrder:
+    """For the guard itself: an order that opens nothing, and nobody is asked."""
+    return _give(tx, replace(order, at=_not_before(_store_gates.orders(tx), order.at)))
+
+
+def given(tx: Connection) -> list[GateOrder]:
+    """All orders that were not called off, in the order of their numbers."""
+    return _store_gates.orders(tx)
 
 
 def note_effects(tx: Connection, now: Instant) -> list[GateOrder]:

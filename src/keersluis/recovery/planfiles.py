@@ -1,6 +1,6 @@
 """Reads the plans of a chain folder: `plans/NAME.toml`, one file for each, all faults of a plan reported at once.
 
-A node keeps the text of the version that it adopted, and reads that again with `parse_plan`; the file may change.
+A node keeps the version that it adopted as it was read; the file may change, or go.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from keersluis.recovery.plans import (
     faults_of,
     unknown_services,
 )
+from keersluis.recovery.servicefiles import FILE, services_of
 from keersluis.sections import Faults, Section, nearest, read_section
 
 FOLDER = "plans"
@@ -55,10 +56,10 @@ def find_plan(name_or_path: str, chain: Chain) -> Path:
     raise Incorrect("plan.not-found", expected=expected, got=repr(name_or_path) + nearest(name_or_path, known))
 
 
-def load_plan(path: Path, chain: Chain, services: Collection[str] | None = None) -> Plan:
-    """The plan of a file of `chain`; `services`: the names of the chain's inventory (None: not looked at).
+def load_plan(path: Path, chain: Chain) -> Plan:
+    """The plan of a file of `chain`, held against the chain's inventory of services where it has one.
 
-    Raises Incorrect `plan.broken` whose `.faults` names every fault.
+    Raises Incorrect `plan.broken` whose `.faults` names every fault; `services.broken`.
     """
     faults = Faults()
     try:
@@ -66,13 +67,14 @@ def load_plan(path: Path, chain: Chain, services: Collection[str] | None = None)
     except OSError:
         read_section(faults, path, path.name)
         data = b""
+    services = services_of(chain) if (chain.folder / FILE).exists() else None
     plan = _read(faults, path.stem, path.name, data, chain, services)
     faults.stop("plan.broken", expected="a plan without faults", where=str(path))
     return plan
 
 
 def parse_plan(name: str, data: bytes, chain: Chain, services: Collection[str] | None = None) -> Plan:
-    """As `load_plan`, of the bytes of a file."""
+    """As `load_plan`, of the bytes of a file; `services`: the names of an inventory (None: not looked at)."""
     faults = Faults()
     plan = _read(faults, name, f"{name}.toml", data, chain, services)
     faults.stop("plan.broken", expected="a plan without faults", where=f"{name}.toml")

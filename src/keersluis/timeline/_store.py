@@ -123,6 +123,13 @@ def keep_witnessed(tx: Connection, row: dict[str, Any]) -> None:
     upsert(tx, witnessed, [row], key=["origin"])
 
 
+def of_kinds(tx: Connection, kinds: Collection[str], since: int) -> list[bytes]:
+    """The bytes of the entries of these kinds after number `since`, in order."""
+    c = entries.c
+    query = sa.select(c.entry).where(c.n > since, c.kind.in_(sorted(kinds))).order_by(c.n)
+    return [row.entry for row in tx.execute(query)]
+
+
 def counts(tx: Connection) -> tuple[int, int, int]:
     """How many entries, heads and witnessed heads there are."""
     row = tx.execute(_sizes).one()

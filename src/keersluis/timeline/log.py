@@ -127,6 +127,19 @@ def newest(tx: Connection, limit: int = 30, kinds: Collection[str] | None = None
     return [decode_entry(data) for data in _store.newest(tx, limit, kinds)]
 
 
+def of_kinds(tx: Connection, kinds: Collection[str], since: int | None = None) -> list[Entry]:
+    """The entries of these kinds after number `since`, in order; without it those that no head covers yet: within a
+    transaction its own."""
+    first = _store.ends(tx)[1] if since is None else since
+    return [decode_entry(data) for data in _store.of_kinds(tx, kinds, first)]
+
+
+def entry(tx: Connection, n: int) -> Entry | None:
+    """Entry `n`; None where there is none."""
+    found = _store.page(tx, n - 1, 1) if n > 0 else []
+    return next((each for each in map(decode_entry, found) if each.n == n), None)
+
+
 def size(tx: Connection) -> int:
     """How many entries there are."""
     return _store.ends(tx)[0]

@@ -11,6 +11,7 @@ from keersluis.timeline import (
     texts_completeness,
     texts_forecasts,
     texts_isolation,
+    texts_plans,
     texts_recovery,
     texts_services,
 )
@@ -23,6 +24,7 @@ _TOPICS: tuple[Any, ...] = (
     texts_services,
     texts_forecasts,
     texts_backlogs,
+    texts_plans,
 )
 
 NOTABLE: frozenset[str] = frozenset(kind for topic in _TOPICS for kind in topic.NOTABLE)

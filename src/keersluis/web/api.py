@@ -23,6 +23,7 @@ from keersluis.web.api_gates import gate_handlers
 from keersluis.web.api_intake import intake_handlers
 from keersluis.web.api_keys import key_handlers
 from keersluis.web.api_letters import letter_handlers
+from keersluis.web.api_plans import plan_handlers
 from keersluis.web.api_reconciliation import reconciliation_handlers
 from keersluis.web.api_recovery import recovery_handlers
 from keersluis.web.api_reservations import reservation_handlers
@@ -193,6 +194,7 @@ def api(node: Node) -> Router:
     ]
     handlers += key_handlers(node)
     handlers += letter_handlers(node)
+    handlers += plan_handlers(node)
     if "register" in node.me.roles:
         handlers += answer_handlers(node)
     if "decider" in node.me.roles:
