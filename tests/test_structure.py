@@ -34,7 +34,7 @@ _PURE = {
     "register": "proofs facts intake answers ends lookups reservations",
     "decisions": "model policies settle reasons derivations evidence",
     "recovery": "history experts outlook scores peers dates backtest forecasts assumptions network plans services"
-    " changes servicerows servicetext service_view"
+    " changes servicerows servicetext service_view public"
     " tasks relaxation dispatch branch schedule"
     " verification calibration forecast_views"
     " stock backlog_words imports"
@@ -45,7 +45,7 @@ _PURE = {
     "simulation": "acts drawing population feed requests",
     "web": "actions binding canals chart completeness exchange_topics exchange_view history layout orders picture"
     " recovery_topics scene topic_bundles topic_gaps topic_gates topic_intake topic_keys topic_letters topic_reconcile"
-    " topic_reservations topic_restore topics views protocol"
+    " topic_reservations topic_restore topics view_public views protocol"
     " charts",
 }
 PURE = [f"{room}.{module}".lstrip(".") for room, modules in _PURE.items() for module in modules.split()]

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from keersluis.cli.output import AsJson, emit, language
 from keersluis.cli.target import Target, is_down
@@ -14,6 +15,20 @@ from keersluis.times import SECOND
 from keersluis.words import Translator, translator
 
 
+class _Shows(TyperGroup):
+    """`keersluis status DIR` shows; only what is the name of a command is taken for one."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        named = next((each for each in args if not each.startswith("-")), None)
+        if named not in self.commands and not (args and args[0] == "--help"):
+            args = ["show", *args]
+        return super().parse_args(ctx, args)
+
+
+app = typer.Typer(cls=_Shows, no_args_is_help=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+
+
+@app.command("show")
 def command(
     directory: Annotated[Path, typer.Argument(help="The chain folder that `keersluis up` runs.")] = Path(),
     organisation: Annotated[str | None, typer.Option("--organisation", "-o", help="One node; default all.")] = None,
@@ -25,6 +40,24 @@ def command(
     keys = [organisation] if organisation else [each.key for each in load_chain(directory).nodes]
     told = [stand(Target(directory, key)) for key in keys]
     emit(told, as_json, "\n".join(line for each in told for line in _lines(each)))
+
+
+@app.command("export")
+def export(
+    out: Annotated[Path, typer.Argument(metavar="DIR", help="The folder to write; a former export there is replaced.")],
+    directory: Annotated[Path, typer.Option("--dir", "-d", help="The chain folder that `keersluis up` runs.")] = Path(),
+    organisation: Annotated[str | None, typer.Option("--organisation", "-o", help="One node; default all.")] = None,
+    valid: Annotated[str, typer.Option(help="For how long it may be relied on, as 24h or 2d.")] = "24h",
+    theme_css: Annotated[Path | None, typer.Option(help="A style sheet of your own, loaded after ours.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write what partners and the public may know as static files: pages (nl, en), JSON, Atom; no script, no server.
+
+    Of a node that does not run its store is read, and gates do not matter. Whole or not at all.
+    """
+    from keersluis.cli import public
+
+    public.export(out, directory, organisation, valid, theme_css, as_json)
 
 
 def stand(target: Target) -> dict[str, Any]:

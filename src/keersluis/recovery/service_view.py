@@ -40,7 +40,7 @@ def across(inventory: Inventory, told: Mapping[str, Any]) -> list[dict[str, Any]
     heard = {
         each["key"]: each
         for keeper, answer in told.items()
-        for each in answer["services"]
+        for each in answer.get("services", ())
         if each["key"] in inventory and inventory[each["key"]].keeper == keeper
     }
     states = {key: state_of(each["state"], each["procedure"]) for key, each in heard.items()}

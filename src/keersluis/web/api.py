@@ -24,6 +24,7 @@ from keersluis.web.api_intake import intake_handlers
 from keersluis.web.api_keys import key_handlers
 from keersluis.web.api_letters import letter_handlers
 from keersluis.web.api_plans import plan_handlers
+from keersluis.web.api_public import public_handlers
 from keersluis.web.api_reconciliation import reconciliation_handlers
 from keersluis.web.api_recovery import recovery_handlers
 from keersluis.web.api_reservations import reservation_handlers
@@ -191,6 +192,7 @@ def api(node: Node) -> Router:
         *forecast_handlers(node),
         *backlog_handlers(node),
         *status_handlers(node),
+        *public_handlers(node),
     ]
     handlers += key_handlers(node)
     handlers += letter_handlers(node)

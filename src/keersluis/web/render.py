@@ -67,6 +67,12 @@ class Renderer:
             lstrip_blocks=True,
         )
 
+    def plain(self, name: str, language: str, facts: Mapping[str, Any]) -> str:
+        """The template `name` without anything of a reader: for what is the same for everybody, and for files."""
+        other = next(each for each in LANGUAGES if each != language)
+        given = {"_": translator(language), "language": language, "other_language": other}
+        return self._templates.get_template(name).render(**given, **facts)
+
     def page(self, request: AnyRequest, name: str, facts: Mapping[str, Any], status: int = 200) -> Response[str]:
         """The page `name` in the reader's language, with the cookies and headers that belong to it."""
         words, token = translator(language_of(request)), form_token(request)

@@ -10,6 +10,7 @@ from litestar.handlers import HTTPRouteHandler
 from keersluis.web.desk import desk_handlers
 from keersluis.web.ending import STREAM
 from keersluis.web.faults import FaultHandler, html_faults
+from keersluis.web.page_public import public_handlers
 from keersluis.web.pages import Pages
 from keersluis.web.protocol import StatusSource
 from keersluis.web.recovery import recovery_handlers
@@ -34,6 +35,7 @@ def page_handlers(source: StatusSource, theme_css: Path | None = None) -> list[R
         get("/statisch/{name:str}", include_in_schema=False)(pages.asset),
         *desk_handlers(source, renderer, pages),
         *recovery_handlers(source, renderer, pages),
+        *public_handlers(source, renderer, pages),
     ]
     faults: dict[int | type[Exception], FaultHandler] = {Exception: html_faults(source, renderer)}
     return [Router("/", route_handlers=handlers, exception_handlers=faults, request_max_body_size=_LARGEST_FORM)]

@@ -1,0 +1,29 @@
+"""What one node tells partners and the public: on top of the service, as functions that take the Node."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from keersluis import serving, status
+from keersluis.recovery.public import feed
+from keersluis.recovery.servicefiles import services_of
+from keersluis.service import Node
+from keersluis.times import HOUR
+
+RELIABLE = 24 * HOUR
+"""So long may a status be relied on, unless whoever exports it says otherwise."""
+
+
+def of(node: Node) -> dict[str, Any]:
+    """The public status of this node's own organisation, and of those whose services it keeps."""
+    told = status.of(node)
+    now = node.clock.now()
+    return feed(
+        node.chain,
+        services_of(node.chain),
+        {node.me.key: serving.listed(node)},
+        [told],
+        expected=[node.me.key],
+        made=now,
+        until=now + RELIABLE,
+    )
