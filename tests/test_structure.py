@@ -28,7 +28,8 @@ _PURE = {
     "": "errors times merkle watermarks keystatements fields stays",
     "timeline": "model findings lines heads audit texts texts_bundles texts_completeness texts_isolation texts_services"
     " texts_forecasts texts_topics verdicts texts_backlogs"
-    " texts_plans",
+    " texts_plans"
+    " texts_forecasts texts_topics verdicts texts_backlogs texts_records",
     "exchange": "envelope gates batches bundles epochs lags quota drain pace growth channels reconciliation letters",
     "paper": "gathering wording",
     "register": "proofs facts intake answers ends lookups reservations",
@@ -40,13 +41,16 @@ _PURE = {
     " stock backlog_words imports"
     " levels calendar capacity arrivals paths ends learning worlds world_rows building assumed_paths whatif"
     " path_answers"
-    " guard standing undoing plan_view plan_words",
+    " guard standing undoing plan_view plan_words"
+    " records recordviews",
     "adaptors": "mapping",
     "simulation": "acts drawing population feed requests",
     "web": "actions binding canals chart completeness exchange_topics exchange_view history layout orders picture"
     " recovery_topics scene topic_bundles topic_gaps topic_gates topic_intake topic_keys topic_letters topic_reconcile"
     " topic_reservations topic_restore topics view_public views protocol"
-    " charts",
+    " charts"
+    " topic_reservations topic_restore topics views protocol"
+    " charts topic_records view_records",
 }
 PURE = [f"{room}.{module}".lstrip(".") for room, modules in _PURE.items() for module in modules.split()]
 """Modules that decide, count or word: they get time and everything else as data (DESIGN.md, "Rooms")."""

@@ -43,7 +43,7 @@ from keersluis.exchange.sender import Link, Sender, Sent, cut
 from keersluis.exchange.unpacking import MIGRATIONS as BUNDLES
 from keersluis.identity import KeyRing, KeysAt, generate_key, key_path, load_key
 from keersluis.keysuccession import Succession
-from keersluis.recovery import backlogs, plan_acts, plan_guard, recording, service_states
+from keersluis.recovery import backlogs, plan_acts, plan_guard, recordbook, recording, service_states
 from keersluis.register import desk as register
 from keersluis.register import doubts, intake
 from keersluis.register.answers import Answer, Question
@@ -367,6 +367,7 @@ MIGRATIONS = [
     recording.MIGRATIONS,
     backlogs.MIGRATIONS,
     plan_acts.MIGRATIONS,
+    recordbook.MIGRATIONS,
 ]
 
 

@@ -29,6 +29,7 @@ GATE = {
     "who": "duty officer",
     "why": "abuse",
 }
+RECORD = {"record": "mail", "who": "duty officer"}
 KEY = {"oin": OIN, "key": "0a1b2c3d", "who": "duty officer"}
 COUNT = {"kind": STREAM.path, "count": 4, "through": TIME}
 
@@ -90,6 +91,16 @@ BODIES: list[tuple[str, dict[str, Any], str]] = [
         {"origin": ORIGIN, "checkpoints": 40, "from": TIME, "through": TIME, "size": 9},
         "was not rewritten while it was cut off: 40 signed states",
     ),
+    (
+        "service.state",
+        {"title": {"nl": "E-mail", "en": "E-mail"}, "organisation": "om", "state": "down", "who": "desk", "why": "cut"},
+        "desk: “E-mail” of Public Prosecution Service is down. cut",
+    ),
+    ("record.opened", RECORD | {"organisation": STREAM.source}, "opened the decision record “mail” of"),
+    ("record.noted", RECORD | {"item": "k", "kind": "known"}, "added what was known to the decision record “mail” (k)"),
+    ("record.decided", RECORD | {"item": "d", "kind": "decision"}, "who decided what"),
+    ("record.reviewed", RECORD | {"item": "r", "kind": "review"}, "added a review"),
+    ("record.corrected", RECORD | {"item": "c", "kind": "known", "why": "report"}, "the old stays: report"),
     ("clock.started", {}, "started"),
     ("key.rotated", {"oin": OIN}, "signs with a new key"),
     (

@@ -9,6 +9,9 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from keersluis.chain import Chain, load_chain
+from keersluis.recovery.recordfiles import load_records
+from keersluis.recovery.records import Recorded
+from keersluis.recovery.recordviews import Looking, overview, render
 from keersluis.times import DAY, HOUR, MINUTE, Instant, format_instant, parse_instant
 
 CHAIN: Chain = load_chain("nl-justice")
@@ -255,6 +258,26 @@ def history(situation: str = "cut") -> list[dict[str, Any]]:
     ]
 
 
+def records() -> dict[str, Any]:
+    """What the API says of the shipped decision records, now and on 23 July."""
+    found: dict[str, Any] = {}
+    for file in load_records(CHAIN).values():
+        rows = [Recorded(item, item.since.end + DAY, "Secretaris", "", n) for n, item in enumerate(file.items, 1)]
+        for query, look in _LOOKS.items():
+            path = "/v0/besluitdossiers"
+            found[f"{path}/{file.dossier.name}{query}"] = render(file.dossier, rows, look, AMSTERDAM)
+            head = found.setdefault(path + query, {"records": [], "left_out": 0})
+            head["records"].append(overview(file.dossier, rows, look, AMSTERDAM))
+    return found
+
+
+_LOOKS = {
+    "": Looking(DURING),
+    "?openbaar=true": Looking(DURING, outside=True),
+    "?geldigOp=2025-07-23": Looking(parse_instant("2025-07-23T23:59:59+02:00")),
+}
+
+
 def answers() -> dict[str, Any]:
     """What the API answers to the page of an exchange, by address."""
     aged = {"oldest": "2025-08-02T08:00:00Z", "registered": "2025-08-03T09:00:00Z", "age_seconds": 1_383_600}
@@ -282,7 +305,7 @@ def answers() -> dict[str, Any]:
     printed = letter | {"kind": "judgment.serious", "peer": "justid"}
     came = letter | {"origin": "00000099000000001001/judgment.serious/1", "outcome": "applied"}
     letters = {"in": [came], "out": [printed], "letters_in": 1, "letters_out": 1312, "loose": 1}
-    return {
+    return records() | {
         "/v0/brieven": letters,
         "/v0/afstemmingen": {"statements": [stated], "gaps": [gap], "heard": [gap]},
         "/v0/voorbehouden": {"reservations": [doubt]},

@@ -39,6 +39,7 @@ COMMANDS = {
     "timeline": "Verify and read the signed log, offline.",
     "plan": "Plans for coming back: stages, evidence, go and no-go, rollback.",
     "backlog": "When a backlog will be gone, and how good such forecasts were.",
+    "record": "What was known, unknown, advised and decided, as of any day.",
     "replay": "Send a real event log through a chain with a cut, and compare.",
     "simulate": "Run seeded faults against the promises.",
     "bench": "Figures against peers measured in the same run, with their aims.",

@@ -12,6 +12,7 @@ from keersluis.timeline import (
     texts_forecasts,
     texts_isolation,
     texts_plans,
+    texts_records,
     texts_recovery,
     texts_services,
 )
@@ -25,6 +26,7 @@ _TOPICS: tuple[Any, ...] = (
     texts_forecasts,
     texts_backlogs,
     texts_plans,
+    texts_records,
 )
 
 NOTABLE: frozenset[str] = frozenset(kind for topic in _TOPICS for kind in topic.NOTABLE)

@@ -26,6 +26,7 @@ from keersluis.web.api_letters import letter_handlers
 from keersluis.web.api_plans import plan_handlers
 from keersluis.web.api_public import public_handlers
 from keersluis.web.api_reconciliation import reconciliation_handlers
+from keersluis.web.api_records import record_handlers
 from keersluis.web.api_recovery import recovery_handlers
 from keersluis.web.api_reservations import reservation_handlers
 from keersluis.web.api_services import service_handlers
@@ -191,6 +192,7 @@ def api(node: Node) -> Router:
         *service_handlers(node),
         *forecast_handlers(node),
         *backlog_handlers(node),
+        *record_handlers(node),
         *status_handlers(node),
         *public_handlers(node),
     ]

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from keersluis.web import topic_records, view_records
 from keersluis.web.actions import Action
 from keersluis.web.scene import Scene
 
@@ -34,9 +35,18 @@ class Section:
 
 def sections(scene: Scene) -> list[Section]:
     """In the order in which they are shown."""
-    return []
+    _ = scene._
+    return [
+        Section(
+            view_records.PATH,
+            _("Decisions"),
+            _("What was known and unknown when it was decided to cut off, to stay or to return."),
+            view_records.API,
+            view_records.says,
+        ),
+    ]
 
 
 def actions(scene: Scene, organisation: str) -> list[Action]:
     """Everything that can be done at one organisation; each names its `page`."""
-    return []
+    return [*topic_records.actions(scene, organisation)]

@@ -7,6 +7,7 @@ from pathlib import Path
 from litestar import Router, get, post
 from litestar.handlers import HTTPRouteHandler
 
+from keersluis.web import page_records
 from keersluis.web.desk import desk_handlers
 from keersluis.web.ending import STREAM
 from keersluis.web.faults import FaultHandler, html_faults
@@ -36,6 +37,7 @@ def page_handlers(source: StatusSource, theme_css: Path | None = None) -> list[R
         *desk_handlers(source, renderer, pages),
         *recovery_handlers(source, renderer, pages),
         *public_handlers(source, renderer, pages),
+        *page_records.handlers(source, renderer, pages),
     ]
     faults: dict[int | type[Exception], FaultHandler] = {Exception: html_faults(source, renderer)}
     return [Router("/", route_handlers=handlers, exception_handlers=faults, request_max_body_size=_LARGEST_FORM)]
