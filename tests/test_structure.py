@@ -36,7 +36,7 @@ _PURE = {
     "decisions": "model policies settle reasons derivations evidence",
     "recovery": "history experts outlook scores peers dates backtest forecasts assumptions network plans services"
     " changes servicerows servicetext service_view public"
-    " tasks relaxation dispatch branch schedule"
+    " tasks relaxation dispatch branch schedule weights plan_order order_words"
     " verification calibration forecast_views"
     " stock backlog_words imports"
     " levels calendar capacity arrivals paths ends learning worlds world_rows building assumed_paths whatif"
