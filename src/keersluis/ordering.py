@@ -9,13 +9,20 @@ import msgspec
 
 from keersluis.chain import Chain
 from keersluis.decisions import weighing
-from keersluis.recovery import weights
+from keersluis.errors import Incorrect
+from keersluis.recovery import plan_acts, planfiles, weights
 from keersluis.recovery.plan_order import Standing, document, order_of
 from keersluis.recovery.plans import Plan
 from keersluis.recovery.schedule import Effort
 from keersluis.recovery.weights import Tally
 from keersluis.service import Node
 from keersluis.times import format_instant
+
+
+BRANCHES = 5000
+"""How many branches a search looks at when nobody says otherwise: a second or two."""
+
+MOST_BRANCHES = 200_000
 
 
 def tally(node: Node) -> Tally:
@@ -52,7 +59,7 @@ def counted(tallies: Sequence[Tally], chain: Chain) -> dict[str, Any]:
 
 
 def scheduled(
-    plan: Plan, tallies: Sequence[Tally], chain: Chain, standing: Standing, effort: Effort | None = None
+    plan: Plan, tallies: Sequence[Tally], chain: Chain, standing: Standing, branches: int = BRANCHES
 ) -> dict[str, Any]:
     """The order of what is left of a plan, as `plan_order.document` says, and whose decisions it is weighed by.
 
@@ -60,5 +67,30 @@ def scheduled(
     """
     found = weights.newest(tallies, chain)
     loads = weights.loads(found, plan, chain, standing.done)
-    order = order_of(plan, loads, standing, effort)
-    return document(plan, order, loads, standing) | counted(found, chain)
+    effort = Effort(rounds=100, passes=1000, branches=branches)
+    return document(plan, order_of(plan, loads, standing, effort), loads, standing) | counted(found, chain)
+
+def weigh(node: Node, name: str, tallies: Sequence[Tally]) -> dict[str, Any]:
+    """As `weighed`, with a plan as it stands here. Raises Incorrect `plan.not-found`, `plan.broken`, `weights.wrong`."""
+    plan, standing = _stands(node, name)
+    return weighed(tallies, node.chain, plan, standing)
+
+
+def order(node: Node, name: str, tallies: Sequence[Tally], branches: int = BRANCHES) -> dict[str, Any]:
+    """As `scheduled`, with a plan as it stands here. Raises as `weigh`, and Incorrect `schedule.impossible`."""
+    plan, standing = _stands(node, name)
+    return scheduled(plan, tallies, node.chain, standing, branches)
+
+
+def _stands(node: Node, name: str) -> tuple[Plan, Standing]:
+    """The version that was adopted here, and how far it is; or the file's, of which nothing was done."""
+    now = node.clock.now()
+    with node.store.read() as tx:
+        record = plan_acts.record_of(tx, name)
+    if record is not None:
+        return record.plan, Standing(now, dict(record.stood), dict(record.begun))
+    known = planfiles.plans(node.chain)
+    if name not in known:  # by its name alone: over the API nobody chooses a file
+        expected = "a plan of the chain: " + (", ".join(known) or "there is none")
+        raise Incorrect("plan.not-found", expected=expected, got=repr(name[:60]))
+    return planfiles.load_plan(planfiles.find_plan(name, node.chain), node.chain), Standing(now)

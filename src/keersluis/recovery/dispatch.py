@@ -19,6 +19,9 @@ from keersluis.recovery.tasks import Jobs, Starts
 
 Reals = npt.NDArray[np.float64]
 
+CLOSED = 5000
+"""Up to so many tasks it is kept which waits for which, also indirectly: a number for each two of them."""
+
 
 def at_once(jobs: Jobs, rank: Sequence[float]) -> list[int]:
     """The least rank first, of the tasks that may begin and fit."""
@@ -154,14 +157,16 @@ def sequence_of(jobs: Jobs, rank: Sequence[float]) -> list[int]:
 
 def by_rules(jobs: Jobs) -> Iterator[list[float]]:
     """Ranks by each rule: as given; the longest way to the end first; the most weight per work first, of a task alone
-    and of all that waits for it; and bundle by bundle."""
-    everything = _closure(jobs)
+    and of all that waits for it; and bundle by bundle. Of a very large plan only those that look at a task alone."""
     work = np.array([_work(jobs, n) for n in range(len(jobs))])
     weight = np.array(jobs.weight, float)
-    behind = everything.T @ weight
     yield [float(n) for n in range(len(jobs))]
     yield [float(-tail - p) for tail, p in zip(jobs.tails, jobs.duration, strict=True)]
     yield (-weight / work).tolist()
+    if len(jobs) > CLOSED:
+        return
+    everything = _closure(jobs)
+    behind = everything.T @ weight
     yield (-behind / (everything.T @ work)).tolist()
     yield (-behind / work).tolist()
     yield _bundles(everything, work, weight)

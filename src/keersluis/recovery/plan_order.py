@@ -18,6 +18,9 @@ from keersluis.times import DAY, HOUR, Instant, format_instant
 STEP = HOUR
 """In what a plan is scheduled. Durations are rounded up to it."""
 
+MOST_LOADS = 1000
+"""So many sets of stages that decisions wait for are weighed, the heaviest; what more there are is told."""
+
 SCALE = 1000
 """The weights in a plan's file may be broken numbers; so many parts of one count."""
 
@@ -54,7 +57,7 @@ def order_of(plan: Plan, loads: Sequence[Load], standing: Standing, effort: Effo
     """The best order of what is left. Raises Incorrect `schedule.impossible`."""
     left = standing.left(plan)
     since = max(standing.now, min((stage.start for stage in left), default=standing.now))
-    useful = [load for load in loads if load.stages and load.weight]
+    useful = weighing(loads)
     stages = [_task(stage, standing, since, weighed=bool(useful)) for stage in left]
     tasks = stages + [
         Task(f"{_WAITS}{n}", 0, tuple(sorted(load.stages)), {}, 0, load.weight) for n, load in enumerate(useful)
@@ -77,6 +80,12 @@ def order_of(plan: Plan, loads: Sequence[Load], standing: Standing, effort: Effo
 
 
 _WAITS = "waits:"
+
+
+def weighing(loads: Sequence[Load]) -> list[Load]:
+    """Those that the order is weighed by."""
+    useful = [load for load in loads if load.stages and load.weight]
+    return useful if len(useful) <= MOST_LOADS else sorted(useful, key=lambda load: -load.weight)[:MOST_LOADS]
 
 
 def _task(stage: Stage, standing: Standing, since: Instant, *, weighed: bool) -> Task:
@@ -133,6 +142,7 @@ def document(plan: Plan, order: Order, loads: Sequence[Load], standing: Standing
         "decisions": sum(load.decisions for load in loads if load.stages),
         "helped_by_no_stage": sum(load.decisions for load in loads if not load.stages),
         "also_wait_elsewhere": sum(load.elsewhere for load in loads if load.stages),
+        "not_weighed": sum(load.decisions for load in loads if load.stages) - _weighed(loads),
         "done": list(standing.done),
         "stages": rows,
         "proposed": _cost(loads, order, order.ends),
@@ -145,6 +155,11 @@ def document(plan: Plan, order: Order, loads: Sequence[Load], standing: Standing
         "complete": found.complete,
         "branches": found.looked,
     }
+
+
+def _weighed(loads: Sequence[Load]) -> int:
+    kept = sum(load.decisions for load in weighing(loads))
+    return kept + sum(load.decisions for load in loads if load.stages and not load.weight)
 
 
 def _cost(loads: Sequence[Load], order: Order, ends: Mapping[str, Instant]) -> dict[str, Any]:

@@ -98,8 +98,8 @@ def by_stream(tallies: Iterable[Tally], chain: Chain) -> list[dict[str, Any]]:
     rows: dict[str, _Sum] = {}
     for tally in tallies:
         for waits in tally.groups:
-            for kind in waits.missing:
-                rows.setdefault(kind, _Sum()).add(waits, alone=len(waits.missing) == 1)
+            for path in waits.missing:
+                rows.setdefault(path, _Sum()).add(waits, alone=len(waits.missing) == 1)
     told = []
     for path, each in rows.items():
         kind = chain.kinds.get(path)
