@@ -18,7 +18,6 @@ from keersluis.recovery.weights import Tally
 from keersluis.service import Node
 from keersluis.times import format_instant
 
-
 BRANCHES = 5000
 """How many branches a search looks at when nobody says otherwise: a second or two."""
 
@@ -70,8 +69,12 @@ def scheduled(
     effort = Effort(rounds=100, passes=1000, branches=branches)
     return document(plan, order_of(plan, loads, standing, effort), loads, standing) | counted(found, chain)
 
+
 def weigh(node: Node, name: str, tallies: Sequence[Tally]) -> dict[str, Any]:
-    """As `weighed`, with a plan as it stands here. Raises Incorrect `plan.not-found`, `plan.broken`, `weights.wrong`."""
+    """As `weighed`, with a plan as it stands here.
+
+    Raises Incorrect `plan.not-found`, `plan.broken`, `weights.wrong`.
+    """
     plan, standing = _stands(node, name)
     return weighed(tallies, node.chain, plan, standing)
 
@@ -84,13 +87,12 @@ def order(node: Node, name: str, tallies: Sequence[Tally], branches: int = BRANC
 
 def _stands(node: Node, name: str) -> tuple[Plan, Standing]:
     """The version that was adopted here, and how far it is; or the file's, of which nothing was done."""
-    now = node.clock.now()
     with node.store.read() as tx:
         record = plan_acts.record_of(tx, name)
     if record is not None:
-        return record.plan, Standing(now, dict(record.stood), dict(record.begun))
+        return record.plan, Standing(node.clock.now(), dict(record.stood), dict(record.begun))
     known = planfiles.plans(node.chain)
     if name not in known:  # by its name alone: over the API nobody chooses a file
         expected = "a plan of the chain: " + (", ".join(known) or "there is none")
         raise Incorrect("plan.not-found", expected=expected, got=repr(name[:60]))
-    return planfiles.load_plan(planfiles.find_plan(name, node.chain), node.chain), Standing(now)
+    return planfiles.load_plan(planfiles.find_plan(name, node.chain), node.chain), Standing()

@@ -35,6 +35,21 @@ def exchange(
     _tell(run(events, rounds, singles, _say), as_json)
 
 
+@app.command("plan")
+def plan(
+    plans: Annotated[int, typer.Option(help="Small plans to hold against CP-SAT.")] = 21,
+    peer_seconds: Annotated[float, typer.Option(help="Seconds for CP-SAT on 2,000 services; 0: not.")] = 0.0,
+    as_json: AsJson = False,
+) -> None:
+    """The order of small plans against CP-SAT of OR-Tools, and of 2,000 services against the clock."""
+    from keersluis.bench.plan import run
+
+    if plans < 1 or not 0 <= peer_seconds <= 3600:
+        expected = "--plans of 1 or more, --peer-seconds from 0 to 3600"
+        raise Incorrect("bench.size", expected=expected, got=f"{plans}, {peer_seconds}", where="bench plan")
+    _tell(run(plans, peer_seconds, _say), as_json)
+
+
 def _say(what: str) -> None:
     print(what, file=sys.stderr, flush=True)
 

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from keersluis.cli import plan_order
 from keersluis.cli.output import AsJson, emit, language
 from keersluis.cli.target import Directory, Target, Whose
 from keersluis.errors import Incorrect
@@ -353,3 +354,7 @@ def withdraw_note(
     body = {"regel": entry, "wie": who, "waarom": why}
     found = _ask(directory, organisation, "/v0/notities/_intrekken", "withdraw_note", body)
     emit(found, as_json, f"Withdrawn, by entry {found['entry']}.")
+
+
+# More commands of the group, a file each.
+plan_order.add(app)

@@ -45,7 +45,7 @@ def weigh(
     if name is None:
         from keersluis.recovery.plan_order import Standing
 
-        told = ordering.weighed(tallies, chain, None, Standing(0))
+        told = ordering.weighed(tallies, chain, None, Standing())
     else:
         told = _asked(
             directory, chain, name, "_wegen", _body(tallies), lambda node: ordering.weigh(node, name, tallies),
@@ -147,7 +147,6 @@ def _asked(
     """Of the node that keeps the plan, which knows what is done; of a chain folder that was never started, its file."""
     from keersluis.recovery.plan_order import Standing
     from keersluis.recovery.planfiles import find_plan, load_plan
-    from keersluis.times import SystemClock
 
     plan = load_plan(find_plan(name, chain), chain)
     try:
@@ -157,7 +156,7 @@ def _asked(
     except Incorrect as error:
         if error.code != "cli.no-home":
             raise
-        return on_file(plan, Standing(SystemClock().now()))
+        return on_file(plan, Standing())
     return found
 
 
@@ -175,18 +174,18 @@ def _weighed(_: Translator, told: Mapping[str, Any]) -> list[str]:
 
     lines = [counted(_, told), *reservations(_, told)]
     if told["streams"]:
-        lines += ["", _("By missing stream: decisions that wait for it; of these for it alone; held; weight")]
-    for row in told["streams"]:
-        source = row["source"] or "-"
-        figures = "  ".join(f"{_.number(row[name]):>9}" for name in ("decisions", "alone", "held", "weight"))
-        lines.append(f"  {source:8} {row['kind']:30} {figures}")
+        lines += ["", _("By missing stream: decisions that wait for it; for it alone; held; weight")]
+        names: tuple[str, ...] = ("decisions", "alone", "held", "weight")
+        lines += [f"  {row['source'] or '-':8} {row['kind']:30} {_figures(_, row, names)}" for row in told["streams"]]
     if told["stages"]:
-        lines += ["", _("By stage, as planned: decisions that it settles; if it alone were done; that wait for it; weight")]
-    for row in told["stages"]:
+        lines += ["", _("By stage, as planned: decisions that it settles; if done alone; that wait for it; weight")]
         names = ("settles", "alone", "holds_up", "settles_weight")
-        figures = "  ".join(f"{_.number(row[name]):>9}" for name in names)
-        lines.append(f"  {row['stage']:39} {figures}")
+        lines += [f"  {row['stage']:39} {_figures(_, row, names)}" for row in told["stages"]]
     return lines
+
+
+def _figures(_: Translator, row: Mapping[str, Any], names: tuple[str, ...]) -> str:
+    return "  ".join(f"{_.number(row[name]):>9}" for name in names)
 
 
 def _scheduled(_: Translator, told: Mapping[str, Any], chain: Chain) -> list[str]:
@@ -195,7 +194,11 @@ def _scheduled(_: Translator, told: Mapping[str, Any], chain: Chain) -> list[str
 
     lines = [headline(_, told), certainty(_, told), counted(_, told), *reservations(_, told), ""]
     for row in told["stages"]:
-        start, end, planned = (_.short_moment(parse_instant(row[n]), chain.timezone) for n in ("start", "end", "planned_end"))
-        settles = _.plural("settles {count} decision", "settles {count} decisions", row["settles"])
-        lines.append(f"  {start:>19} - {end:<19} {_.pick(row['title'])}; {_('planned {moment}', moment=planned)}; {settles}")
+        start, end, planned = (
+            _.short_moment(parse_instant(row[name]), chain.timezone) for name in ("start", "end", "planned_end")
+        )
+        parts = [_.pick(row["title"]), _("planned until {moment}", moment=planned)]
+        if told["decisions"]:
+            parts.append(_.plural("settles {count} decision", "settles {count} decisions", row["settles"]))
+        lines.append(f"  {start:>19} - {end:<19} {'; '.join(parts)}")
     return [*lines, "", *compared(_, told, chain.timezone)]

@@ -34,7 +34,7 @@ def headline(_: Translator, told: Doc) -> str:
 def certainty(_: Translator, told: Doc) -> str:
     """How far from the best this order can be."""
     if told["proven"]:
-        return _("Proven: no order makes what waits wait less.")
+        return _("Proven: there is no better order.")
     return _(
         "Not proven: another order could save {share} % at most (bound {bound}, found {cost}).",
         share=_.number(round(100 * told["gap"], 1)),
@@ -50,7 +50,7 @@ def compared(_: Translator, told: Doc, zone: ZoneInfo) -> Iterator[str]:
         "planned_order": _("the planned order, with no time lost"),
         "planned_dates": _("the planned dates"),
     }
-    for key, name in names.items():
+    for key, name in names.items() if told["decisions"] else ():
         each = told[key]
         yield _(
             "{name}: {days} decision-days, {weighted} weighed; done on {end}",
@@ -83,7 +83,11 @@ def reservations(_: Translator, told: Doc) -> Iterator[str]:
             "{count} decisions were too little of the whole to be weighed.",
             count,
         )
-    if told.get("planned_dates", {}).get("breaks"):
+    dates = told.get("planned_dates", {})
+    if dates.get("passed"):
+        stages = _.join(_.pick(row["title"]) for row in told["stages"] if row["key"] in dates["passed"])
+        yield _("Planned moments have passed of stages that are not done: {stages}.", stages=stages)
+    elif dates.get("breaks"):
         yield _("The planned dates ask for more of a team at once than there is.")
 
 

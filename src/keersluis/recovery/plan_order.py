@@ -27,9 +27,10 @@ SCALE = 1000
 
 @dataclass(frozen=True)
 class Standing:
-    """How far a plan is at `now`: the stages that are `done`, and since when others are `begun`."""
+    """How far a plan is at `now`: the stages that are `done`, and since when others are `begun`. A plan of which
+    nothing stands yet is looked at from before it begins."""
 
-    now: Instant
+    now: Instant = 0
     done: Mapping[str, Instant] = field(default_factory=dict)
     begun: Mapping[str, Instant] = field(default_factory=dict)
 
@@ -147,7 +148,7 @@ def document(plan: Plan, order: Order, loads: Sequence[Load], standing: Standing
         "stages": rows,
         "proposed": _cost(loads, order, order.ends),
         "planned_order": _cost(loads, order, order.in_planned_order),
-        "planned_dates": _cost(loads, order, order.planned) | {"breaks": list(order.breaks)},
+        "planned_dates": _cost(loads, order, order.planned) | _planned(plan, order),
         "cost": round(found.cost / per_step / scale, 2),
         "bound": round(found.bound / per_step / scale, 2),
         "gap": round(found.gap, 4),
@@ -155,6 +156,12 @@ def document(plan: Plan, order: Order, loads: Sequence[Load], standing: Standing
         "complete": found.complete,
         "branches": found.looked,
     }
+
+
+def _planned(plan: Plan, order: Order) -> dict[str, Any]:
+    """`passed`: the stages of which a planned moment lies before now, so that the dates cannot be kept."""
+    passed = [key for key in order.ends if plan.stages[key].end < order.since]
+    return {"passed": passed, "breaks": [] if passed else list(order.breaks)}
 
 
 def _weighed(loads: Sequence[Load]) -> int:

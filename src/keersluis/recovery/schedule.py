@@ -34,7 +34,7 @@ class Effort:
 
 def effort_for(number: int) -> Effort:
     """Enough for a plan of `number` tasks: a few seconds at most, of 2,000 as of 20."""
-    passes = min(3000, 200_000 // max(number, 1))
+    passes = min(600, 120_000 // max(number, 1))
     if number > SEARCHED:
         return Effort(rounds=max(20, min(100, 60_000 // number)), passes=passes, branches=0)
     return Effort(rounds=150, passes=passes, branches=min(20_000, 600_000 // max(number, 1)))
