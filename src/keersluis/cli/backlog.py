@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from keersluis.cli import backlog_counts, backlog_paths, backlog_record
+from keersluis.cli import backlog_counts, backlog_paths, backlog_record, backlog_wait
 from keersluis.cli.backlog_input import (
     Activity,
     Arrival,
@@ -91,6 +91,7 @@ def forecast(
 backlog_record.add(app)
 backlog_counts.add(app)
 backlog_paths.add(app)
+backlog_wait.add(app)
 
 
 # -- results

@@ -50,6 +50,23 @@ def plan(
     _tell(run(plans, peer_seconds, _say), as_json)
 
 
+@app.command("forecast")
+def forecast(
+    paths: Annotated[int, typer.Option(help="Paths of ours in each turn; peers get their share.")] = 4096,
+    rounds: Annotated[int, typer.Option(help="Rounds; figures are medians.")] = 5,
+    forecast_paths: Annotated[int, typer.Option(help="Paths of the forecast of five organisations.")] = 2000,
+    as_json: AsJson = False,
+) -> None:
+    """Items served a second in the queue of a phased return, against Cimba, SimPy and Ciw; and a large forecast."""
+    from keersluis.bench.forecast import run
+
+    if min(paths, rounds, forecast_paths) < 1:
+        got = f"{paths}, {rounds}, {forecast_paths}"
+        expected = "--paths, --rounds and --forecast-paths of 1 or more"
+        raise Incorrect("bench.size", expected=expected, got=got, where="bench forecast")
+    _tell(run(paths, rounds, forecast_paths, _say), as_json)
+
+
 def _say(what: str) -> None:
     print(what, file=sys.stderr, flush=True)
 
