@@ -51,7 +51,8 @@ _PURE = {
     " topic_reservations topic_restore topics view_public views protocol"
     " charts"
     " topic_reservations topic_restore topics views protocol"
-    " charts topic_records view_records",
+    " charts topic_records view_records"
+    " topic_plan view_plan picture_plan",
 }
 PURE = [f"{room}.{module}".lstrip(".") for room, modules in _PURE.items() for module in modules.split()]
 """Modules that decide, count or word: they get time and everything else as data (DESIGN.md, "Rooms")."""

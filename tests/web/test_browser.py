@@ -17,6 +17,7 @@ PAGES = ("/", "/herzieningen", "/tijdlijn", "/poort/om?state=metered", "/poort/o
 PAGES += ("/uitwisseling", "/uitwisseling/om", "/uitwisseling/justid/gat-melden")
 PAGES += ("/herstel",)
 PAGES += ("/herstel/besluiten", "/herstel/besluiten/om/om-disconnect", "/herstel/doen/om/dossier-aantekening")
+PAGES += ("/herstel/plan", "/herstel/doen/om/plan-besluit?stage=mail")
 Serving = Callable[[FakeSource], Running]
 
 

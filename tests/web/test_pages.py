@@ -25,6 +25,7 @@ PAGES = ("/", "/herzieningen", "/tijdlijn", "/poort/om", "/poort/om/gedaan?state
 PAGES += ("/uitwisseling", "/uitwisseling/om", "/uitwisseling/justid/gat-melden")
 PAGES += ("/herstel",)
 PAGES += ("/herstel/besluiten", "/herstel/besluiten/om/om-disconnect", "/herstel/doen/om/dossier-aantekening")
+PAGES += ("/herstel/plan", "/herstel/doen/om/plan-besluit?stage=mail")
 ORDER = {"state": "closed", "who": "Crisismanager OM", "why": "Advies van het NCSC"}
 MOST = 60 * 1024
 

@@ -44,7 +44,7 @@ def state(_: Translator, stage: Told) -> str:
         return _("no-go")
     if stage["state"] == "fell":
         return _("go fell")
-    return _("ready for go") if stage["ready"] else _("waits")
+    return _("ready for go") if stage["ready"] else _("still waits")
 
 
 def adoption(_: Translator, plan: Told) -> str:

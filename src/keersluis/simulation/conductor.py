@@ -247,11 +247,20 @@ class Player:
         for item in items:
             if isinstance(item, GateOrder):
                 clock.set(item.at)
-                self._post(item.organisation, "/v0/poorten", _order(item))
+                self._move(item)
             elif isinstance(item, Request):
                 clock.set(item.at)
                 self._request(item)
         return [item for item in items if not isinstance(item, GateOrder | Request)]
+
+    def _move(self, item: GateOrder) -> None:
+        """An order that lacks a go, as after somebody said no in a demo, stops nothing either."""
+        try:
+            self._post(item.organisation, "/v0/poorten", _order(item))
+        except Conflict as error:
+            if error.code != "plan.no-go":
+                raise
+            self.played.refused.append(f"{item.organisation}, {format_instant(item.at)}: {error}")
 
     def _request(self, row: Request) -> None:
         """A request that is refused stops nothing; it is told at the end."""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from keersluis.web import topic_records, view_records
+from keersluis.web import topic_plan, topic_records, view_plan, view_records
 from keersluis.web.actions import Action
 from keersluis.web.scene import Scene
 
@@ -37,6 +37,7 @@ def sections(scene: Scene) -> list[Section]:
     """In the order in which they are shown."""
     _ = scene._
     return [
+        _plan(scene),
         Section(
             view_records.PATH,
             _("Decisions"),
@@ -47,6 +48,15 @@ def sections(scene: Scene) -> list[Section]:
     ]
 
 
+def _plan(scene: Scene) -> Section:
+    _ = scene._
+    lede = _("In which stages it reopens, on what evidence, and whose go each stage waits for.")
+    return Section(view_plan.PAGE, _("Plan"), lede, view_plan.API, view_plan.says)
+
+
 def actions(scene: Scene, organisation: str) -> list[Action]:
     """Everything that can be done at one organisation; each names its `page`."""
-    return [*topic_records.actions(scene, organisation)]
+    return [
+        *topic_plan.actions(scene, organisation),
+        *topic_records.actions(scene, organisation),
+    ]

@@ -11,6 +11,7 @@ from keersluis.web import page_records
 from keersluis.web.desk import desk_handlers
 from keersluis.web.ending import STREAM
 from keersluis.web.faults import FaultHandler, html_faults
+from keersluis.web.page_plan import plan_handlers
 from keersluis.web.page_public import public_handlers
 from keersluis.web.pages import Pages
 from keersluis.web.protocol import StatusSource
@@ -38,6 +39,7 @@ def page_handlers(source: StatusSource, theme_css: Path | None = None) -> list[R
         *recovery_handlers(source, renderer, pages),
         *public_handlers(source, renderer, pages),
         *page_records.handlers(source, renderer, pages),
+        *plan_handlers(source, renderer, pages),
     ]
     faults: dict[int | type[Exception], FaultHandler] = {Exception: html_faults(source, renderer)}
     return [Router("/", route_handlers=handlers, exception_handlers=faults, request_max_body_size=_LARGEST_FORM)]
