@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection
 
@@ -32,6 +33,9 @@ from keersluis.stays import Stay
 from keersluis.times import DAY, Instant, format_instant, parse_instant
 from keersluis.words import LANGUAGES, translator
 
+RECENT = 60
+"""Steps of which the stock stands beside each backlog in the list."""
+
 MANY = 1000
 """So many changes of decisions are counted as one reads; more are counted once and kept."""
 
@@ -46,7 +50,7 @@ def listed(node: Node) -> dict[str, Any]:
             "organisation": node.me.key,
             "now": format_instant(now),
             "holding": _holding(tx, node, now),
-            "backlogs": [_told(each, node) for each in worst_first(found)],
+            "backlogs": [told(each, node.chain.timezone) for each in worst_first(found)],
         }
 
 
@@ -55,8 +59,8 @@ def shown(node: Node, key: str) -> dict[str, Any]:
     _bring_up(node)
     with node.store.read() as tx:
         found = backlogs.stands(tx, node.ctx, key, node.clock.now())
-        return _told(found, node) | {
-            "steps": _steps(found.account),
+        return told(found, node.chain.timezone) | {
+            "steps": steps(found.account),
             "imports": backlogs.imports_of(tx, node.ctx, key) if found.backlog.counts == "import" else [],
         }
 
@@ -93,22 +97,6 @@ def undo(node: Node, key: str, who: str, why: str) -> dict[str, Any]:
 # -- a file, as it goes over the API ---------------------------------------------------------------------------------
 
 
-def packed(said: imports.Said) -> dict[str, Any]:
-    """What a file says, for `unpacked` on the node: no case has a number in it."""
-    return {
-        "stap": said.step // DAY,
-        "tot": format_instant(said.until),
-        "perioden": [
-            [format_instant(at), row.arrivals, row.completions, row.stock, row.line]
-            for at, row in sorted(said.periods.items())
-        ],
-        "verblijven": [
-            [s.n, format_instant(s.since), None if s.ended is None else format_instant(s.ended)] for s in said.stays
-        ],
-        "weggelaten": [each.told() for each in said.faults],
-    }
-
-
 def unpacked(
     step: int,
     until: str,
@@ -116,7 +104,7 @@ def unpacked(
     stays: Sequence[tuple[int, str, str | None]],
     left_out: Sequence[Mapping[str, Any]],
 ) -> imports.Said:
-    """What was sent, looked at again: nobody's word counts for what can be checked.
+    """What was sent (`imports.packed`), looked at again: nobody's word counts for what can be checked.
 
     Raises Incorrect `backlog.refused` naming every fault.
     """
@@ -168,8 +156,9 @@ def _stays(stays: Sequence[tuple[int, str, str | None]], faults: Faults) -> list
 # -- as JSON ---------------------------------------------------------------------------------------------------------
 
 
-def _told(it: Standing, node: Node) -> dict[str, Any]:
-    backlog, zone = it.backlog, node.chain.timezone
+def told(it: Standing, zone: ZoneInfo) -> dict[str, Any]:
+    """How one backlog stands."""
+    backlog = it.backlog
     sentences = {}
     for language in LANGUAGES:
         _ = translator(language)
@@ -204,6 +193,7 @@ def _told(it: Standing, node: Node) -> dict[str, Any]:
         "caught_up": _ends(it.caught_up),
         "normal_again": _ends(it.normal_again),
         "left_out": [each.told() for each in it.account.left_out],
+        "recent": [[each["until"], each["stock"]] for each in steps(it.account)[-RECENT:]],
     } | sentences
 
 
@@ -236,7 +226,8 @@ def _ends(ends: CatchUp) -> dict[str, str | None]:
     return {"early": _moment(ends.early), "middle": _moment(ends.middle), "late": _moment(ends.late)}
 
 
-def _steps(it: Account) -> list[dict[str, Any]]:
+def steps(it: Account) -> list[dict[str, Any]]:
+    """What came and went in each step, and the stock at its end."""
     past = it.past
     return [
         {

@@ -13,6 +13,7 @@ from keersluis.recovery.recordfiles import load_records
 from keersluis.recovery.records import Recorded
 from keersluis.recovery.recordviews import Looking, overview, render
 from keersluis.times import DAY, HOUR, MINUTE, Instant, format_instant, parse_instant
+from web.backlog_answers import backlog_answers
 from web.plan_answers import plan_answers
 
 CHAIN: Chain = load_chain("nl-justice")
@@ -335,7 +336,8 @@ class FakeSource:
         self.controls: list[dict[str, Any]] = []
         self.calls: list[tuple[str, str, bytes | None]] = []
         self.answers: dict[str, bytes] = {
-            path: json.dumps(answer).encode() for path, answer in (answers() | plan_answers()).items()
+            path: json.dumps(answer).encode()
+            for path, answer in (backlog_answers() | answers() | plan_answers()).items()
         }
         self.position = 812
         self.demo = demo

@@ -26,6 +26,7 @@ PAGES += ("/uitwisseling", "/uitwisseling/om", "/uitwisseling/justid/gat-melden"
 PAGES += ("/herstel",)
 PAGES += ("/herstel/besluiten", "/herstel/besluiten/om/om-disconnect", "/herstel/doen/om/dossier-aantekening")
 PAGES += ("/herstel/plan", "/herstel/doen/om/plan-besluit?stage=mail")
+PAGES += ("/herstel/achterstanden", "/herstel/achterstanden/om/om-paper", "/herstel/achterstanden/om/om-calls")
 ORDER = {"state": "closed", "who": "Crisismanager OM", "why": "Advies van het NCSC"}
 MOST = 60 * 1024
 

@@ -118,7 +118,7 @@ def import_(
     chosen = (tuple(arrival or backlog.arrival), tuple(completion or backlog.completion))
     said = imports.read(log, backlog, zone, Wanted(backlog.step, case, activity, time, *chosen, zone))
     digest = hashlib.sha256(log.read_bytes()).hexdigest()
-    body = counting.packed(said) | {"achterstand": key, "digest": digest, "wie": who, "waarom": why}
+    body = imports.packed(said) | {"achterstand": key, "digest": digest, "wie": who, "waarom": why}
     body |= {"onvolledig": skip_bad, "proef": dry_run}
 
     def on_store(node: Node) -> dict[str, Any]:

@@ -274,14 +274,16 @@ def read_periods(path: Path, wanted: Wanted, faults: Faults) -> dict[Instant, Pe
     for row in read_log(path, columns, wanted.zone, bad):
         if row.at in rows:
             faults.add("duplicate", row.line)
-        elif (counts := _counts(row, names.get("stock", ""), faults)) is not None:
+        elif (counts := counts_of(row, names.get("stock", ""), faults)) is not None:
             rows[row.at] = counts
     if bad.number:
         faults.add("unreadable", "; ".join(bad.first), bad.number)
     return rows
 
 
-def _counts(row: Row, stock: str, faults: Faults) -> Period | None:
+def counts_of(row: Row, stock: str, faults: Faults) -> Period | None:
+    """The counts in a row, its arrivals in place of a case and its completions in place of an activity; `stock`: the
+    column of the stated stock. None where they cannot be right, which goes to `faults`."""
     try:
         arrivals, completions = int(row.case), int(row.activity)
         stated = int(row.fields[stock]) if stock in row.fields else None

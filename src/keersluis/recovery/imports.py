@@ -7,6 +7,7 @@ holds the whole log again. What is said again must be the same; what is new exte
 
 from __future__ import annotations
 
+import csv
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,7 +18,18 @@ from zoneinfo import ZoneInfo
 import numpy as np
 
 from keersluis.errors import Incorrect
-from keersluis.recovery.accounts import Fault, Faults, Period, Wanted, is_periodic, read_pairs, read_periods
+from keersluis.eventlogs import Row
+from keersluis.fields import parse_time
+from keersluis.recovery.accounts import (
+    Fault,
+    Faults,
+    Period,
+    Wanted,
+    counts_of,
+    is_periodic,
+    read_pairs,
+    read_periods,
+)
 from keersluis.recovery.stock import Backlog, edges
 from keersluis.stays import Stay
 from keersluis.times import DAY, HOUR, Instant, format_instant
@@ -64,6 +76,44 @@ def read(path: Path, backlog: Backlog, zone: ZoneInfo, columns: Wanted) -> Said:
     numbers = Counter(zip(map(_hour, pairs.came), map(_hour_or_none, pairs.went), strict=True))
     stays = tuple(Stay(n, since, since, ended) for (since, ended), n in numbers.items())
     return Said(0, {}, stays, pairs.latest, pairs.left_out)
+
+
+def of_table(content: bytes, zone: ZoneInfo) -> Said:
+    """As `read`, of a table of counts that came over the web. Raises Incorrect `backlog.columns`, `log.not-csv`."""
+    faults, rows = Faults(), dict[Instant, Period]()
+    try:
+        lines = csv.reader(content.decode("utf-8-sig").splitlines(), delimiter=_delimiter(content))
+        header = [name.strip().lower() for name in next(lines, [])]
+        for number, cells in enumerate(filter(None, lines), 2):
+            _table_row(number, dict(zip(header, cells, strict=False)), zone, rows, faults)
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise Incorrect("log.not-csv", expected="CSV in UTF-8", got=str(error)[:200]) from None
+    if missing := {"date", "arrivals", "completions"} - set(header):
+        got = ", ".join(header[:20]) or "none"
+        raise Incorrect("backlog.columns", expected="the columns " + ", ".join(sorted(missing)), got=got)
+    return counted(rows, faults)
+
+
+def _delimiter(content: bytes) -> str:
+    first = content[:4096].split(b"\n")[0]
+    return max(",;\t", key=lambda each: first.count(each.encode()))
+
+
+def _table_row(
+    number: int, cells: Mapping[str, str], zone: ZoneInfo, rows: dict[Instant, Period], faults: Faults
+) -> None:
+    try:
+        at = parse_time(cells.get("date", "").replace("/", "-"), zone)
+    except ValueError:
+        faults.add("unreadable", number)
+        return
+    row = Row(
+        number, cells.get("arrivals", ""), cells.get("completions", ""), at, {k: v for k, v in cells.items() if v}
+    )
+    if at in rows:
+        faults.add("duplicate", number)
+    elif (counts := counts_of(row, "stock", faults)) is not None:
+        rows[at] = counts
 
 
 def _hour(at: Instant) -> Instant:
@@ -212,4 +262,20 @@ def told(said: Said) -> dict[str, int]:
     return {
         "came": sum(stay.n for stay in said.stays),
         "left": sum(stay.n for stay in said.stays if stay.ended is not None),
+    }
+
+
+def packed(said: Said) -> dict[str, object]:
+    """What a file says, as the body of a request: no case has a number in it."""
+    return {
+        "stap": said.step // DAY,
+        "tot": format_instant(said.until),
+        "perioden": [
+            [format_instant(at), row.arrivals, row.completions, row.stock, row.line]
+            for at, row in sorted(said.periods.items())
+        ],
+        "verblijven": [
+            [s.n, format_instant(s.since), None if s.ended is None else format_instant(s.ended)] for s in said.stays
+        ],
+        "weggelaten": [each.told() for each in said.faults],
     }

@@ -40,7 +40,7 @@ Style: TypeAlias = Literal["past", "ahead", "one", "two", "three", "four", "five
 
 LETTERS = {"one": "A", "two": "B", "three": "C", "four": "D", "five": "E"}
 
-_WIDE, _NARROW = (760, 300), (300, 230)
+_SIZES = {"wide": (760, 300), "small": (480, 210), "narrow": (300, 230)}
 _ROW, _BOTTOM = 17, 24
 """Heights in the drawing's units: of a row of labels above it, and of the dates below."""
 
@@ -85,10 +85,11 @@ class Moment:
 
 @dataclass(frozen=True)
 class Level:
-    """A line from side to side, as a normal level or a capacity."""
+    """A line from side to side: a normal level, or one that should not be passed (`limit`)."""
 
     value: float
     label: str
+    style: Literal["level", "limit"] = "level"
 
 
 @dataclass(frozen=True)
@@ -112,17 +113,18 @@ class Chart:
         return _span(self) is None
 
 
-def figure(chart: Chart, _: Translator) -> Markup:
-    """Both drawings and the legend; nothing at all where the chart has fewer than two moments."""
+def figure(chart: Chart, _: Translator, *, small: bool = False) -> Markup:
+    """Both drawings and the legend; nothing at all where the chart has fewer than two moments. `small`: for where
+    two stand beside each other."""
     if chart.empty:
         return Markup("")
-    drawings = picture(chart, _, narrow=False) + picture(chart, _, narrow=True)
+    drawings = picture(chart, _, narrow=False, small=small) + picture(chart, _, narrow=True)
     return Markup('<figure class="chart-figure">{}{}</figure>').format(drawings, legend(chart))
 
 
-def picture(chart: Chart, _: Translator, *, narrow: bool) -> Markup:
+def picture(chart: Chart, _: Translator, *, narrow: bool, small: bool = False) -> Markup:
     """One drawing, with its title and text for who does not see it."""
-    frame = _Frame.of(chart, _, narrow)
+    frame = _Frame.of(chart, _, "narrow" if narrow else "small" if small else "wide")
     parts = [
         *_grid(chart, frame, _),
         *(_band(each, frame) for each in sorted(chart.bands, key=lambda each: -each.level)),
@@ -151,7 +153,7 @@ def legend(chart: Chart) -> Markup:
     samples = [(_sample_line(each.style), each.label) for each in chart.lines]
     samples += [(_sample_box(f"chart-band chart-band--{each.level}"), each.label) for each in chart.bands]
     samples += [(_sample_box(f"chart-bar chart-bar--{each.style}"), each.label) for each in chart.bars]
-    samples += [(_sample_line("level"), each.label) for each in chart.levels]
+    samples += [(_sample_line(each.style), each.label) for each in chart.levels]
     if len(samples) < 2:
         return Markup("")
     items = Markup("").join(Markup("<li>{} {}</li>").format(sample, label) for sample, label in samples)
@@ -184,18 +186,17 @@ class _Frame:
     last: Instant
     low: float
     high: float
-    narrow: bool
 
     @classmethod
-    def of(cls, chart: Chart, _: Translator, narrow: bool) -> _Frame:
-        width, height = _NARROW if narrow else _WIDE
+    def of(cls, chart: Chart, _: Translator, size: str) -> _Frame:
+        width, height = _SIZES[size]
         first, last = _span(chart) or (0, 1)
         low, high = _reach(chart)
         longest = max(len(_.number(abs(_whole(tick)))) for tick in round_numbers(low, high, 4))
         right = width - (16 if any(each.style in LETTERS for each in chart.lines) else 6)
         left = 10 + 7.2 * longest
         rows = max(_rows(chart, lambda at: left + (at - first) * (right - left) / (last - first), right), default=-1)
-        return cls(width, height, left, right, 10 + _ROW * (rows + 1), height - _BOTTOM, first, last, low, high, narrow)
+        return cls(width, height, left, right, 10 + _ROW * (rows + 1), height - _BOTTOM, first, last, low, high)
 
     def x(self, at: Instant) -> float:
         at = min(max(at, self.first), self.last)
@@ -288,7 +289,7 @@ def _grid(chart: Chart, frame: _Frame, _: Translator) -> Iterable[Markup]:
             yield _path(css, f"M{frame.left:.1f} {y:.1f}H{frame.right:.1f}")
             yield _text(frame.left - 6, y + 4.5, _.number(abs(_whole(value))), "chart-tick", "end")
     taken = -1e9
-    for at, month in round_dates(frame.first, frame.last, chart.zone, 4 if frame.narrow else 9):
+    for at, month in round_dates(frame.first, frame.last, chart.zone, max(4, frame.width // 84)):
         x, label = frame.x(at), _.axis_month(at, chart.zone) if month else _.axis_day(at, chart.zone)
         yield _path("chart-grid", f"M{x:.1f} {frame.bottom:.1f}v5")
         half = 3.6 * len(label)
@@ -326,7 +327,9 @@ def _bars(bars: Bars, frame: _Frame) -> Markup:
 
 def _levels(chart: Chart, frame: _Frame) -> Iterable[Markup]:
     for each in chart.levels:
-        yield _path("chart-line chart-line--level", f"M{frame.left:.1f} {frame.y(each.value):.1f}H{frame.right:.1f}")
+        yield _path(
+            f"chart-line chart-line--{each.style}", f"M{frame.left:.1f} {frame.y(each.value):.1f}H{frame.right:.1f}"
+        )
 
 
 def _letters(chart: Chart, frame: _Frame) -> Iterable[Markup]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from keersluis.web import topic_plan, topic_records, view_plan, view_records
+from keersluis.web import topic_backlogs, topic_plan, topic_records, view_backlogs, view_plan, view_records
 from keersluis.web.actions import Action
 from keersluis.web.scene import Scene
 
@@ -39,6 +39,13 @@ def sections(scene: Scene) -> list[Section]:
     return [
         _plan(scene),
         Section(
+            view_backlogs.PATH,
+            _("Backlogs"),
+            _("How much waits at each organisation, digital and on paper, how old it is, and until when it lasts."),
+            view_backlogs.API,
+            view_backlogs.says,
+        ),
+        Section(
             view_records.PATH,
             _("Decisions"),
             _("What was known and unknown when it was decided to cut off, to stay or to return."),
@@ -57,6 +64,7 @@ def _plan(scene: Scene) -> Section:
 def actions(scene: Scene, organisation: str) -> list[Action]:
     """Everything that can be done at one organisation; each names its `page`."""
     return [
+        *topic_backlogs.actions(scene, organisation),
         *topic_plan.actions(scene, organisation),
         *topic_records.actions(scene, organisation),
     ]

@@ -7,7 +7,7 @@ from pathlib import Path
 from litestar import Router, get, post
 from litestar.handlers import HTTPRouteHandler
 
-from keersluis.web import page_records
+from keersluis.web import page_backlogs, page_records
 from keersluis.web.desk import desk_handlers
 from keersluis.web.ending import STREAM
 from keersluis.web.faults import FaultHandler, html_faults
@@ -37,6 +37,7 @@ def page_handlers(source: StatusSource, theme_css: Path | None = None) -> list[R
         get("/statisch/{name:str}", include_in_schema=False)(pages.asset),
         *desk_handlers(source, renderer, pages),
         *recovery_handlers(source, renderer, pages),
+        *page_backlogs.handlers(source, renderer, pages),
         *public_handlers(source, renderer, pages),
         *page_records.handlers(source, renderer, pages),
         *plan_handlers(source, renderer, pages),
