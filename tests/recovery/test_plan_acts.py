@@ -347,3 +347,21 @@ def test_a_broken_file_is_told_beside_the_others_and_leaves_what_stands(office: 
     assert told["back"]["changed"]
     with pytest.raises(Conflict):
         office.move("open", "justid", "out", "judgment")
+
+
+@pytest.mark.postgres
+def test_a_plan_stands_on_postgresql_too(tmp_path: Path, empty_postgresql: str) -> None:
+    from keersluis.exchange.wire import Wire
+    from keersluis.service import open_node
+
+    office = Office(tmp_path)
+    office.node.close()
+    office.node = open_node(office.chain, "om", office.home, office.clock, Wire({}), url=empty_postgresql, inline=True)
+    office.adopt()
+    number = office.note()
+    office.go("first")
+    assert office.stage("first")["state"] == "go"
+    planning.withdraw_evidence(office.node, "back", number, by("forensics"))
+    assert office.stage("first")["state"] == "fell"
+    planning.end(office.node, "back", "withdrawn", by("manager"), ("the ciso", "ciso"))
+    office.node.close()

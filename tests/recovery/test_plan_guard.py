@@ -10,7 +10,9 @@ import pytest
 
 from keersluis import moves, planning
 from keersluis.errors import Conflict
+from keersluis.exchange import keys
 from keersluis.exchange.gates import GateOrder, Scope
+from keersluis.identity import PublicKey
 from keersluis.times import DAY, HOUR
 from recovery.plan_harness import PLAN, Office, by
 
@@ -110,6 +112,9 @@ def test_closing_is_always_possible_at_once(guarded: Office) -> None:
     with refused(guarded, "first"):
         guarded.move("metered", "justid", "out", "judgment", byte_rate=1)
     guarded.move("metered", "justid", "out", "judgment", rate=4)
+    guarded.move("metered", "justid", "out", "judgment", rate=4, byte_rate=100)
+    with refused(guarded, "first"):
+        guarded.move("metered", "justid", "out", "judgment", rate=4, byte_rate=101)
     guarded.move("closed")
     assert guarded.state() == "closed"
 
@@ -214,33 +219,55 @@ def test_calling_off_what_is_to_come_keeps_its_closings(guarded: Office) -> None
 
 
 def test_an_order_that_takes_back_its_own_evidence_opens_nothing(guarded: Office) -> None:
-    """The closing of a gate was shown as evidence: undoing it fells the go on which the opening would rest."""
-    guarded.move("closed", "justid", "out", "judgment", who="another")
-    entry = guarded.entries("gate.moved")[-1].n
-    guarded.note(entry=entry, note="")
+    """The closing of a gate was shown as evidence: undoing it opens the gate, and fells the go on which that rests."""
+    first = guarded.note()
     guarded.go("first")
-    guarded.move("closed", "justid", "out", "judgment.other")
+    guarded.move("open", "justid", "out", "judgment")
+    guarded.move("closed", "justid", "out", "judgment", who="another")
+    guarded.note(entry=guarded.entries("gate.moved")[-1].n, note="")
+    planning.withdraw_evidence(guarded.node, "back", first, by("forensics"))
+    assert guarded.stage("first")["state"] == "go"
     undo = guarded.order("open", "justid", "out", "judgment")
-    moves.undo(guarded.node, [(undo.scope, undo)])  # the broad closing shows again: closed as before
-    assert guarded.stage("first")["state"] == "fell"
     with refused(guarded, "first"):
-        guarded.move("open", "justid", "out", "judgment")
+        moves.undo(guarded.node, [(undo.scope, undo)])
+    assert guarded.state() == "closed"
 
 
-def test_an_opening_in_the_same_commit_as_the_withdrawal_is_refused(guarded: Office) -> None:
+def test_an_opening_in_the_same_commit_as_what_fells_the_go_is_refused(guarded: Office) -> None:
     """Two requests in one transaction: the later sees what the earlier took back."""
-    note = planning.note(guarded.node, "patched", "", "the writer")["entry"]
-    guarded.note(entry=note, note="")
+    me = guarded.chain.organisations["om"].oin
+    key = PublicKey(me, b"k" * 32)
+    now = guarded.clock.now()
+    guarded.node.store.write(lambda tx: keys.note(tx, "key.rotated", key, now, now, "w", "y"))
+    guarded.note(entry=guarded.entries("key.rotated")[0].n, note="")
     guarded.go("first")
 
     def both(tx: Any) -> list[GateOrder | None]:
-        from keersluis.recovery import plan_acts, plan_evidence
-
-        plan_evidence.withdraw_note(plan_acts.desk(tx, guarded.node.ctx), note, "the writer", "wrong")
+        keys.note(tx, "key.revoked", key, now, now, "w", "y")
         return guarded.node._move(tx, [guarded.order("open", "justid", "out", "judgment")])
 
     with refused(guarded, "first"):
         guarded.node.store.write(both)
+    guarded.node.store.write(lambda tx: keys.note(tx, "key.revoked", key, now, now, "w", "y"))
+    assert guarded.stage("first")["state"] == "fell"
+
+
+def test_what_cannot_be_committed_leaves_gates_and_goes_as_they_were(guarded: Office) -> None:
+    """P1: acts, entries and gates stand or fall together."""
+    guarded.note()
+    guarded.go("first")
+    guarded.move("open", "justid", "out", "judgment")
+    before = planning.shown(guarded.node, "back")
+
+    def full(_tx: Any) -> None:
+        raise RuntimeError("disk full")
+
+    guarded.node.store.before_commit.append(full)
+    with pytest.raises(RuntimeError):
+        planning.roll_back(guarded.node, "back", "first", by("manager"))
+    guarded.restart()
+    assert planning.shown(guarded.node, "back") == before
+    assert guarded.state() == "open"
 
 
 def test_two_orders_of_one_request_are_all_or_nothing(guarded: Office) -> None:

@@ -60,7 +60,9 @@ Done = dict[str, Any]
 
 
 def repeated(it: Desk, plan: str, what: str, by: By, said: Mapping[str, Any]) -> int | None:
-    """The number of the act that was done under the same key. Raises Conflict `plan.key-reused`."""
+    """The number of the act done under the same key. Raises Incorrect `plan.act`, Conflict `plan.key-reused`."""
+    if by.key is not None and not (by.key.isprintable() and 0 < len(by.key) <= LONGEST["key"]):
+        stop([f"key: expected a text of at most {LONGEST['key']} characters, got {by.key[:60]!r}"], "a key of an act")
     given = _store_plans.with_key(it.tx, by.key) if by.key else []
     for name, act in given:
         if (name, act.what, act.body.get("said")) != (plan, what, dict(said)):
