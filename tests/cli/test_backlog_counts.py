@@ -219,3 +219,13 @@ def test_the_list_says_what_holds_the_register_back(folder: Path, capsys: pytest
         "om-calls",
         "om-letters",
     }
+
+
+def test_the_shipped_examples_can_be_imported(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for key in ("om-calls", "om-letters"):
+        file = folder / "examples" / f"{key}.csv"
+        told = call(folder, capsys, "import", str(file), "--backlog", key, *WHO)
+        stands = shown(folder, capsys, key)
+        assert told["left_out"] == []
+        assert stands["stock"] == stands["came"] - stands["left"] > 100
+        assert len(stands["steps"]) >= 20

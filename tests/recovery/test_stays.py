@@ -232,7 +232,7 @@ def test_what_a_peer_asks_for_again_is_not_gone(seed: int) -> None:
     assert all(stay.ended is None or stay.ended >= stay.since for stay in stays)
 
 
-def test_the_first_events_of_a_stream_are_found_by_halves() -> None:
+def test_the_first_events_of_a_stream_are_found_by_strides() -> None:
     pair = make_pair()
     times = []
     for n in range(40):
@@ -241,8 +241,10 @@ def test_the_first_events_of_a_stream_are_found_by_halves() -> None:
         times.append(pair.source.clock.now())
     with pair.source.store.read() as tx:
         stream = _store_stays.streams_of(tx, [KIND], [])[0]
-        for at in (START - 1, *times, times[-1] + 1):
-            assert _store_stays.entered_by(tx, stream.stream, 40, at) == sum(each < at for each in times)
+        edges = [START - 1, *times, times[-1] + 1]
+        expected = [sum(each < at for each in times) for at in edges]
+        assert _store_stays.entered_by(tx, stream.stream, 40, edges) == expected
+        assert _store_stays.entered_by(tx, stream.stream, 40, edges[17:23]) == expected[17:23]
 
 
 # -- decisions -------------------------------------------------------------------------------------------------------

@@ -159,14 +159,32 @@ _TIME = sa.select(_events.c.source_time).where(
 )
 
 
-def entered_by(tx: Connection, stream: int, size: int, at: Instant) -> int:
-    """How many of the first `size` events had been entered before `at`: source time never runs backwards."""
-    low, high = 0, size
-    while low < high:
-        middle = (low + high + 1) // 2
-        time = tx.execute(_TIME, {"s": stream, "n": middle}).scalar()
-        low, high = (middle, high) if time is not None and time < at else (low, middle - 1)
-    return low
+def entered_by(tx: Connection, stream: int, size: int, edges: Sequence[Instant]) -> list[int]:
+    """How many of the first `size` events had been entered before each of `edges` (ascending): source time never runs
+    backwards, so each is found by strides from the one before. Before the first event and after the last: no look."""
+
+    def before(n: int, at: Instant) -> bool:
+        time = tx.execute(_TIME, {"s": stream, "n": n}).scalar()
+        return time is not None and time < at
+
+    first, last = (tx.execute(_TIME, {"s": stream, "n": n}).scalar() for n in (1, size))
+    found, low = [], 0
+    for at in edges:
+        if first is None or at <= first:
+            found.append(0)
+            continue
+        if last is not None and at > last:
+            found.append(size)
+            continue
+        stride = 1
+        while low + stride <= size and before(low + stride, at):
+            low, stride = low + stride, 2 * stride
+        high = min(size, low + stride - 1)
+        while low < high:
+            middle = (low + high + 1) // 2
+            low, high = (middle, high) if before(middle, at) else (low, middle - 1)
+        found.append(low)
+    return found
 
 
 def undelivered(tx: Connection, stream: int, after: int) -> Sequence[Any]:

@@ -93,7 +93,7 @@ def delivery(tx: Connection, kinds: Sequence[str], peers: Sequence[str], edges: 
     own = {row.stream for row in _store_epochs.out_archive(tx) if row.leaf in kinds}
     stays: list[Stay] = []
     for stream in _store_stays.streams_of(tx, kinds, sorted(own)):
-        entered = [_store_stays.entered_by(tx, stream.stream, stream.size, at) for at in edges]
+        entered = _store_stays.entered_by(tx, stream.stream, stream.size, edges)
         at = _store_stays.peers_of(tx, stream.stream)
         for peer in peers:
             size = min(at.get(peer, 0), stream.size)

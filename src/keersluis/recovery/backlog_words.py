@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import ceil
 from zoneinfo import ZoneInfo
 
 from keersluis.recovery.stock import NEEDED_IN, CatchUp, Standing, needed
@@ -114,7 +115,7 @@ def _needed(it: Standing, zone: ZoneInfo, _: Translator) -> str:
     return _(
         "To be back to normal on {day}, {number} a week must go.",
         day=_.day(it.now + NEEDED_IN, zone),
-        number=round(needed(it.excess, it.pace) * 7),
+        number=ceil(needed(it.excess, it.pace) * 7),
     )
 
 
