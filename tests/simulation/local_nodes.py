@@ -39,13 +39,13 @@ class LocalNodes:
 
     def send(self, key: str, path: str, body: bytes) -> bytes:
         route = _ROUTES.get(path)
-        return self._over_http("POST", key, path, body) if route is None else route(self.nodes[key], body) or b"{}"
+        return self.over_http("POST", key, path, body) if route is None else route(self.nodes[key], body) or b"{}"
 
     def get(self, key: str, path: str) -> bytes:
         route = _ROUTES.get(path)
-        return self._over_http("GET", key, path, b"") if route is None else route(self.nodes[key], b"") or b"{}"
+        return self.over_http("GET", key, path, b"") if route is None else route(self.nodes[key], b"") or b"{}"
 
-    def _over_http(self, method: str, key: str, path: str, body: bytes) -> bytes:
+    def over_http(self, method: str, key: str, path: str, body: bytes) -> bytes:
         """Whatever a scenario's request asks: the node's own application, in this process."""
         if key not in self._clients:
             client = TestClient(node_app(self.nodes[key]), base_url="http://127.0.0.1:8600")
