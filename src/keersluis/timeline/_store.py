@@ -60,6 +60,7 @@ _page = (
     .order_by(entries.c.n)
     .limit(sa.bindparam("limit"))
 )
+_fresh = sa.select(entries.c.kind, entries.c.entry).where(entries.c.n > sa.bindparam("since")).order_by(entries.c.n)
 _all_entries = sa.select(
     entries.c.n, entries.c.entry, entries.c.leaf, entries.c.at, entries.c.room, entries.c.kind
 ).order_by(entries.c.n)
@@ -121,6 +122,11 @@ def witnessed_of(tx: Connection, origin: str) -> Any:
 
 def keep_witnessed(tx: Connection, row: dict[str, Any]) -> None:
     upsert(tx, witnessed, [row], key=["origin"])
+
+
+def fresh(tx: Connection, since: int) -> list[tuple[str, bytes]]:
+    """(kind, bytes) of the entries after number `since`, in order; for the few of one commit."""
+    return [(row.kind, row.entry) for row in tx.execute(_fresh, {"since": since})]
 
 
 def of_kinds(tx: Connection, kinds: Collection[str], since: int) -> list[bytes]:

@@ -130,8 +130,11 @@ def newest(tx: Connection, limit: int = 30, kinds: Collection[str] | None = None
 def of_kinds(tx: Connection, kinds: Collection[str], since: int | None = None) -> list[Entry]:
     """The entries of these kinds after number `since`, in order; without it those that no head covers yet: within a
     transaction its own."""
-    first = _store.ends(tx)[1] if since is None else since
-    return [decode_entry(data) for data in _store.of_kinds(tx, kinds, first)]
+    if since is not None:
+        return [decode_entry(data) for data in _store.of_kinds(tx, kinds, since)]
+    last, covered = _store.ends(tx)
+    rows = _store.fresh(tx, covered) if last > covered else []
+    return [decode_entry(data) for kind, data in rows if kind in kinds]
 
 
 def entry(tx: Connection, n: int) -> Entry | None:
