@@ -49,7 +49,7 @@ _PURE = {
     "web": "actions binding canals chart completeness exchange_topics exchange_view history layout orders picture"
     " recovery_topics scene topic_bundles topic_gaps topic_gates topic_intake topic_keys topic_letters topic_reconcile"
     " topic_reservations topic_restore topics view_public views protocol"
-    " charts"
+    " charts view_schedule"
     " topic_reservations topic_restore topics views protocol"
     " charts topic_records view_records"
     " topic_plan view_plan picture_plan"

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
+
+from keersluis import ordering
 from keersluis.chain import load_chain
 from keersluis.exchange.gates import Scope
 from keersluis.recovery import plan_acts, plan_view, planfiles
+from keersluis.recovery.plan_order import Standing
+from keersluis.recovery.plans import Plan
 from keersluis.recovery.standing import Act, fold
+from keersluis.recovery.weights import Tally
 from keersluis.times import DAY, HOUR, format_instant, parse_instant
 
 CHAIN = load_chain("nl-justice")
@@ -73,4 +79,24 @@ def plan_answers() -> dict[str, Any]:
         "state": "not-adopted",
         "faults": ["broken.toml: title: expected <a text>, got nothing"],
     }
-    return {PATH: {"plans": [line, broken]}, f"{PATH}/om-return": whole}
+    told = {PATH: {"plans": [line, broken]}, f"{PATH}/om-return": whole}
+    return told | {f"{PATH}/_telling": _tally(), f"{PATH}/om-return/_volgorde": _order(plan)}
+
+
+def _tally() -> dict[str, Any]:
+    """What a decider counted: the same at each, as this source answers by address alone."""
+    groups = [
+        (["judgment.serious", "withdrawal", "correction"], 6, 1204),
+        (["prosecution-decision.serious"], 9, 31),
+        (["judgment.other", "disposal", "withdrawal", "correction"], 2, 8310),
+    ]
+    rows = [
+        {"missing": missing, "policy": "vog-standard", "gravity": gravity, "held": False, "decisions": number}
+        for missing, gravity, number in groups
+    ]
+    return {"organisation": "justis", "as_of": format_instant(NOW), "groups": rows}
+
+
+def _order(plan: Plan) -> dict[str, Any]:
+    counted = [msgspec.convert(_tally(), Tally)]
+    return ordering.scheduled(plan, counted, CHAIN, Standing(NOW, done={"consulting": NOW}))

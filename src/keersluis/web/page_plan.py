@@ -13,10 +13,12 @@ from litestar.handlers import HTTPRouteHandler
 from keersluis.errors import KeersluisError
 from keersluis.web import picture_plan as picture
 from keersluis.web import view_plan as view
+from keersluis.web import view_schedule as schedule
+from keersluis.web.page_order import proposed
 from keersluis.web.pages import Pages, ask
 from keersluis.web.protocol import StatusSource
 from keersluis.web.recovery import answers
-from keersluis.web.render import Renderer
+from keersluis.web.render import LIVE_HEADER, Renderer
 
 
 class Plans:
@@ -34,10 +36,14 @@ class Plans:
         scene, common = await self._pages.scene(request)
         told = await answers(self._source, scene, view.API)
         whole = await asyncio.gather(*(self._one(*each) for each in view.wanted(told)))
+        plans = [each for each in whole if each is not None]
+        live = request.headers.get(LIVE_HEADER) == "live"  # an order is no news of every second
         facts = {
             "view": view,
             "picture": picture,
-            "plans": [each for each in whole if each is not None],
+            "schedule": schedule,
+            "plans": plans,
+            "orders": {} if live else await proposed(self._source, scene, plans),
             "broken": view.broken(told),
             "silent": [key for key in scene.by_key if key not in told],
         }
