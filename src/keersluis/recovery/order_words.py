@@ -50,6 +50,8 @@ def compared(_: Translator, told: Doc, zone: ZoneInfo) -> Iterator[str]:
         "planned_order": _("the planned order, with no time lost"),
         "planned_dates": _("the planned dates"),
     }
+    if told["planned_dates"]["passed"]:
+        del names["planned_dates"]  # they can no longer be kept
     for key, name in names.items() if told["decisions"] else ():
         each = told[key]
         yield _(
