@@ -17,6 +17,8 @@ from keersluis.exchange.wire import Wire
 from keersluis.service import Node, make_home, open_node
 from keersluis.times import SystemClock
 from keersluis.web.app import node_app
+from web.conftest import application
+from web.fixtures import FakeSource
 
 PLAN = """
 title = { nl = "Terug", en = "Back" }
@@ -181,3 +183,17 @@ def test_the_api_counts_and_orders_and_refuses_nonsense(chain: Path) -> None:
             assert answered.status_code == 400, wrong
     justis.close()
     om.close()
+
+
+def test_the_page_shows_the_order_with_the_counts_of_those_who_decide() -> None:
+    source = FakeSource("cut")
+    with TestClient(application(source), base_url="http://127.0.0.1") as client:
+        page = client.get("/herstel/plan?taal=en").text
+        live = client.get("/herstel/plan?taal=en", headers={"keersluis-part": "live"}).text
+    assert "Proven: there is no better order." in page
+    assert "1,204" in page
+    asked = [(organisation, path) for organisation, path, _body in source.calls if "_telling" in path]
+    assert {organisation for organisation, _path in asked} == {"justis", "rvdk", "ind"}
+    (body,) = [json.loads(body) for _o, path, body in source.calls if path.endswith("/_volgorde") and body]
+    assert len(body["tellingen"]) == 3
+    assert "there is no better order" not in live, "an order is no news of every second"
