@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from random import Random
+from zoneinfo import ZoneInfo
 
 import pytest
 import sqlalchemy as sa
@@ -19,7 +20,11 @@ from keersluis.decisions import staying as deciding
 from keersluis.errors import Fault, Incorrect
 from keersluis.exchange import _store_stays, intake, outbox
 from keersluis.exchange import staying as exchanging
+from keersluis.recovery import backlogs
+from keersluis.recovery.imports import of_table
 from keersluis.stays import Stay, totals
+from keersluis.storage import open_store
+from keersluis.timeline import log
 from keersluis.times import DAY, HOUR, Instant, format_instant
 
 OTHER = "prosecution-decision.other"
@@ -299,3 +304,60 @@ def test_counting_now_and_then_or_never_gives_the_same(seed: int) -> None:
                 found.append(sorted(deciding.stays(tx, which), key=str))
                 assert deciding.behind(tx) >= 0
         assert found[0] == found[1]
+
+
+# -- on PostgreSQL ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.postgres
+def test_the_same_is_counted_on_postgresql(empty_postgresql: str) -> None:
+    pair, at = make_pair(url=empty_postgresql), [START + n * DAY for n in range(6)]
+    source = pair.source
+    pair.go_on(HOUR)
+    source.accept([event(n, START) for n in range(3)])
+    pair.go_on(DAY)
+    pair.pump()
+    pair.go_on(HOUR)
+    source.accept([event(3, START + HOUR)])
+    assert totals(delivered(pair, at)) == (4, 3, 1)
+    born = format_instant(START)
+    source.store.write(
+        lambda tx: intake.register_waiting(
+            tx, source.ctx, [(KIND, "e-7", born, "paper"), (KIND, "e-8", born, "paper")], source.clock.now()
+        )
+    )
+    source.store.write(
+        lambda tx: intake.register_mailbag(tx, source.ctx, KIND, "x", 9, born, "mailbox", source.clock.now())
+    )
+    source.accept([event(7, START)])
+    source.store.write(lambda tx: intake.opened(tx, source.ctx, KIND, "x", 4, source.clock.now()))
+    with source.store.read() as tx:
+        assert totals(exchanging.entry(tx, [KIND], ["paper"])) == (2, 1, 1)
+        assert totals(exchanging.entry(tx, [KIND], ["mailbox"])) == (9, 4, 5)
+        assert exchanging.quarantine(tx, ["justid"]) == []
+
+
+@pytest.mark.postgres
+def test_decisions_and_imports_are_counted_on_postgresql(empty_postgresql: str) -> None:
+    decider = open_decider(url=empty_postgresql)
+    decider.take(*(answer(f"d{n}", watermarks=marks(CUT), subject=f"skn:{n}") for n in range(3)))
+    decider.store.write(deciding.advance)
+    decider.clock.set(LATER)
+    decider.hear(complete(marks(LATER)))
+    decider.store.write(deciding.advance)
+    with decider.store.read() as tx:
+        assert totals(deciding.stays(tx, "provisional")) == (3, 3, 0)
+        assert deciding.behind(tx) == 0
+    pair = make_pair()
+    said = of_table(
+        b"date,arrivals,completions,stock\n2025-07-01,5,2,13\n2025-07-02,5,9,9\n", ZoneInfo("Europe/Amsterdam")
+    )
+    store = open_store(empty_postgresql, [log.MIGRATIONS, backlogs.MIGRATIONS], inline=True)
+    ctx = pair.source.ctx
+    store.write(lambda tx: backlogs.take_in(tx, ctx, "om-calls", said, "ab" * 32, "planner", "count"))
+    with store.read() as tx:
+        assert backlogs.stands(tx, ctx, "om-calls", LATER).stock == 9
+    store.write(lambda tx: backlogs.undo(tx, ctx, "om-calls", "planner", "mistake"))
+    with store.read() as tx:
+        assert backlogs.stands(tx, ctx, "om-calls", LATER).stock == 0
+    store.close()
