@@ -53,7 +53,8 @@ _PURE = {
     " topic_reservations topic_restore topics views protocol"
     " charts topic_records view_records"
     " topic_plan view_plan picture_plan"
-    " view_backlogs topic_backlogs",
+    " view_backlogs topic_backlogs"
+    " view_forecasts picture_reliability",
 }
 PURE = [f"{room}.{module}".lstrip(".") for room, modules in _PURE.items() for module in modules.split()]
 """Modules that decide, count or word: they get time and everything else as data (DESIGN.md, "Rooms")."""

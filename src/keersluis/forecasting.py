@@ -1,19 +1,100 @@
-"""Forecasts of a node's backlogs: made, kept, scored. On top of the service, as functions that take the Node."""
+"""Forecasts of a node's backlogs: made, kept, scored. On top of the service, as functions that take the Node.
+
+Every statement that a node makes about one of its backlogs is kept: those that somebody asks for, and one that the node
+makes by itself whenever another step of a backlog has passed, so that the record has no gaps that somebody chose.
+"""
 
 from __future__ import annotations
 
+import logging
+import threading
 from collections.abc import Sequence
 from typing import Any
 
-from keersluis.errors import Incorrect
-from keersluis.recovery import recording
+from keersluis import counting
+from keersluis.errors import Incorrect, KeersluisError
+from keersluis.recovery import backlogs, recording
+from keersluis.recovery.accounts import enough
+from keersluis.recovery.assumptions import of_record
 from keersluis.recovery.forecast_views import SPOKEN, records, sentence_of, told
-from keersluis.recovery.forecasts import Forecast
-from keersluis.recovery.verification import HORIZONS, Kept, Stocks
+from keersluis.recovery.forecasts import FAR, Forecast, by_record
+from keersluis.recovery.outlook import Forecaster
+from keersluis.recovery.verification import HORIZONS, Kept, Stocks, stocks
 from keersluis.service import Node
+from keersluis.times import DAY, Instant
+
+logger = logging.getLogger(__name__)
+
+YEAR = 364 * DAY
+"""A season: whole weeks."""
+
+LOOK = 60.0
+"""Seconds between two looks whether a step of a backlog has passed."""
 
 MOST = 500
 """So many forecasts are told of at once, the newest."""
+
+
+def make(
+    node: Node, backlog: str, normal: int | None = None, horizons: Sequence[int] = (), *, hold: bool = True
+) -> dict[str, Any]:
+    """Forecast a backlog of this node, by the record of the forecast's own errors, and keep it (unless not `hold`).
+
+    `normal`: at how many it counts as gone; by default the backlog's own. Raises Incorrect `backlog.unknown`,
+    `backlog.too-little`.
+    """
+    level = backlogs.known(node.ctx, backlog).normal if normal is None else normal
+    account = enough(counting.account(node, backlog), backlog)
+    season = max(2, round(YEAR / account.step))
+    forecaster = Forecaster(account.past, max(FAR, *horizons, 1), season)
+    said = by_record(account, forecaster, backlog, node.clock.now(), level, of_record(account, season))
+    if hold:
+        return keep(node, said, stocks(account), horizons)
+    return told(Kept(0, said), node.chain.timezone, sorted({*HORIZONS, *horizons})) | {"statement": said.document()}
+
+
+def round_of(node: Node, tried: dict[str, Instant]) -> int:
+    """Forecast each backlog of which a step has passed since it was last forecast, or `tried` (which is kept up to
+    date); what came is scored with that. Returns how many were made."""
+    with node.store.read() as tx:
+        latest = recording.latest(tx)
+    made, now = 0, node.clock.now()
+    for each in backlogs.own(node.ctx):
+        if now < max(latest.get(each.key, 0), tried.get(each.key, 0)) + each.step:
+            continue
+        tried[each.key] = now - now % each.step
+        try:
+            make(node, each.key)
+            made += 1
+        except Incorrect as error:
+            logger.info("no forecast of %s: %s", each.key, error)
+        except KeersluisError as error:
+            logger.warning("no forecast of %s: %s", each.key, error)
+    return made
+
+
+class Foreteller:
+    """Forecasts the node's backlogs as their steps pass, in a thread of its own, as long as the node runs."""
+
+    def __init__(self, node: Node) -> None:
+        self._node, self._stop = node, threading.Event()
+        self._thread = threading.Thread(target=self._run, name="foreteller", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Finish what is under way."""
+        self._stop.set()
+        self._thread.join(timeout=5)
+
+    def _run(self) -> None:
+        tried: dict[str, Instant] = {}
+        while not self._stop.wait(LOOK):
+            try:
+                round_of(self._node, tried)
+            except Exception:
+                logger.exception("forecasting the backlogs failed")
 
 
 def keep(node: Node, said: Forecast, known: Stocks, horizons: Sequence[int] = ()) -> dict[str, Any]:
@@ -45,6 +126,7 @@ def listed(node: Node, backlog: str | None = None) -> dict[str, Any]:
         "number": len(whole),
         "records": records(whole),
         "spoken": list(SPOKEN),
+        "titles": {each.key: dict(each.title) for each in backlogs.own(node.ctx)},
     }
 
 

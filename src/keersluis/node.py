@@ -22,6 +22,7 @@ from keersluis.certificates import Contexts, Credentials, credentials_of
 from keersluis.chain import load_chain
 from keersluis.errors import Conflict, Forbidden, Incorrect
 from keersluis.exchange.wire import Listens, open_wire, read_listens
+from keersluis.forecasting import Foreteller
 from keersluis.keeping import Teller
 from keersluis.service import Node, open_node
 from keersluis.storage import cannot_write
@@ -82,14 +83,13 @@ async def _serve(node: Node, listens: Listens, credentials: Credentials | None, 
     if tied:
         loop = asyncio.get_running_loop()
         threading.Thread(target=_until_parent_ends, args=(loop, stop), daemon=True).start()
-    worker, teller = None if virtual else Worker(node), Teller(node)
-    if worker:
-        worker.start()
-    teller.start()
+    threads: list[Teller | Worker | Foreteller] = [Teller(node)]
+    threads += [] if virtual else [Worker(node), Foreteller(node)]
+    for thread in threads:
+        thread.start()
     await _listen(node, node_app(node), listens, credentials, stop)
-    teller.stop()
-    if worker:
-        worker.stop()
+    for thread in threads:
+        thread.stop()
 
 
 async def _listen(node: Node, app: Any, listens: Listens, credentials: Credentials | None, stop: asyncio.Event) -> None:

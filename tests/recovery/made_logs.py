@@ -65,6 +65,64 @@ def _cut_and_return(chance: Chance, steps: int) -> History:
     return waiting_line(chance.poisson(50, steps), lambda t: 0 if t in cut else int(chance.poisson(60)))
 
 
+def _level_shift(chance: Chance, steps: int) -> History:
+    return each_by_itself(chance.poisson(np.where(np.arange(steps) < steps // 2, 40, 70)), chance, 0.15)
+
+
+def _trend(chance: Chance, steps: int) -> History:
+    return each_by_itself(chance.poisson(np.linspace(20, 80, steps)), chance, 0.12)
+
+
+def _dying(chance: Chance, steps: int) -> History:
+    """What comes dries up in the second half."""
+    half = steps // 2
+    rates = np.concatenate([np.full(half, 60.0), np.linspace(60, 0, steps - half)])
+    return waiting_line(chance.poisson(rates), lambda t: int(chance.poisson(62)))
+
+
+def _bursts(chance: Chance, steps: int) -> History:
+    extra = (chance.random(steps) < 0.08) * chance.poisson(200, steps)
+    return waiting_line(chance.poisson(20, steps) + extra, lambda t: int(chance.poisson(42)))
+
+
+def _drifting(chance: Chance, steps: int) -> History:
+    """What comes wanders around a mean."""
+    logs = np.zeros(steps)
+    for t in range(1, steps):
+        logs[t] = 0.9 * logs[t - 1] + chance.normal(0, 0.25)
+    return each_by_itself(chance.poisson(40 * np.exp(logs)), chance, 0.25)
+
+
+def _staffing(chance: Chance, steps: int) -> History:
+    """Capacity stays for some months, and is another one then."""
+    able = 60
+    capacities = []
+    for _ in range(steps):
+        able = int(chance.choice([40, 55, 65, 90])) if chance.random() < 0.05 else able
+        capacities.append(able)
+    return waiting_line(chance.poisson(58, steps), lambda t: int(chance.poisson(capacities[t])))
+
+
+def _holidays(chance: Chance, steps: int) -> History:
+    week = np.arange(steps) % 52
+    closed = ((week >= 28) & (week < 34)) | (week >= 51)
+    return waiting_line(
+        chance.poisson(np.where(closed, 42, 55)), lambda t: int(chance.poisson(20 if closed[t] else 70))
+    )
+
+
+def _terms(chance: Chance, steps: int) -> History:
+    """Most leave when a term ends, after 8 to 12 steps."""
+    came = np.repeat(np.arange(steps), chance.poisson(30, steps))
+    quick = chance.random(len(came)) < 0.3
+    went = came + np.where(quick, chance.integers(0, 4, len(came)), chance.integers(8, 13, len(came)))
+    return history(came, np.where(went < steps, went, -1), steps)
+
+
+def _few(chance: Chance, steps: int) -> History:
+    return each_by_itself(chance.poisson(0.15, steps), chance, 0.5)
+
+
 SORTS: dict[str, Callable[[Chance, int], History]] = {
     "stable": _stable,
     "many servers": _many_servers,
@@ -73,6 +131,15 @@ SORTS: dict[str, Callable[[Chance, int], History]] = {
     "monthly": _monthly,
     "tiny": _tiny,
     "cut and return": _cut_and_return,
+    "level shift": _level_shift,
+    "trend": _trend,
+    "dying": _dying,
+    "bursts": _bursts,
+    "drifting": _drifting,
+    "staffing": _staffing,
+    "holidays": _holidays,
+    "terms": _terms,
+    "few": _few,
 }
 
 

@@ -14,6 +14,7 @@ from keersluis.recovery.records import Recorded
 from keersluis.recovery.recordviews import Looking, overview, render
 from keersluis.times import DAY, HOUR, MINUTE, Instant, format_instant, parse_instant
 from web.backlog_answers import backlog_answers
+from web.forecast_fixtures import prognoses
 from web.plan_answers import plan_answers
 
 CHAIN: Chain = load_chain("nl-justice")
@@ -315,6 +316,7 @@ def answers() -> dict[str, Any]:
         "/v0/poorten?aantal=1000": {"orders": [order, later]},
         "/v0/bundels": {"out": [made | {"state": "made"}], "in": [made | lacks, made | wrong | {"n": 4}]},
         "/v0/inname/wachtend": {"groups": [waits], "items": [item], "mailbags": [bag]},
+        "/v0/prognoses": prognoses(AMSTERDAM),
         "/v0/herstel": {
             "behind": [{"kind": "judgment.other", "peer": "justid", "size": 1204, "stream": 3}],
             "conflicts": [{"kind": "disposal", "id": "2025-077", "at": "2025-08-04T10:00:00Z"}],

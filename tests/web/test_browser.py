@@ -19,6 +19,7 @@ PAGES += ("/herstel",)
 PAGES += ("/herstel/besluiten", "/herstel/besluiten/om/om-disconnect", "/herstel/doen/om/dossier-aantekening")
 PAGES += ("/herstel/plan", "/herstel/doen/om/plan-besluit?stage=mail")
 PAGES += ("/herstel/achterstanden", "/herstel/achterstanden/om/om-paper", "/herstel/achterstanden/om/om-calls")
+PAGES += ("/herstel/prognoses",)
 Serving = Callable[[FakeSource], Running]
 
 

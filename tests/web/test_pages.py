@@ -27,6 +27,7 @@ PAGES += ("/herstel",)
 PAGES += ("/herstel/besluiten", "/herstel/besluiten/om/om-disconnect", "/herstel/doen/om/dossier-aantekening")
 PAGES += ("/herstel/plan", "/herstel/doen/om/plan-besluit?stage=mail")
 PAGES += ("/herstel/achterstanden", "/herstel/achterstanden/om/om-paper", "/herstel/achterstanden/om/om-calls")
+PAGES += ("/herstel/prognoses",)
 ORDER = {"state": "closed", "who": "Crisismanager OM", "why": "Advies van het NCSC"}
 MOST = 60 * 1024
 

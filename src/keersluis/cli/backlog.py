@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -27,6 +28,7 @@ from keersluis.cli.backlog_input import (
 )
 from keersluis.cli.backlog_paths import Paths, PlanFile, Seed
 from keersluis.cli.output import AsJson, emit, language
+from keersluis.cli.target import Directory, Target
 from keersluis.errors import Incorrect
 from keersluis.words import Translator, translator
 
@@ -37,14 +39,23 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False)
 
 
+Organisation = Annotated[
+    str, typer.Option("--organisation", "-o", help="The node of which LOG is a backlog, or that keeps what is said.")
+]
+Keep = Annotated[str, typer.Option(help="Keep it at the node of -o, as said of this backlog.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="A node's backlog: keep nothing.")]
+Normal = Annotated[int | None, typer.Option(help="The backlog is gone when this many are left; of a log 0.", min=0)]
+By = Annotated[str | None, typer.Option(help="Date by which it should be gone: tells what that takes (a log).")]
+
+
 @app.command()
 def forecast(
     log: MaybeLog = None,
     plan: PlanFile = None,
     horizon: Horizons = None,
     level: Level = 0.8,
-    normal: Annotated[int, typer.Option(help="The backlog is gone when this many are left.")] = 0,
-    by: Annotated[str | None, typer.Option(help="Date by which it should be gone: tells what that takes.")] = None,
+    normal: Normal = None,
+    by: By = None,
     step: Step = "7d",
     season: Season = None,
     case: Case = "",
@@ -54,12 +65,17 @@ def forecast(
     completion: Completion = None,
     seed: Seed = None,
     paths: Paths = 0,
+    organisation: Organisation = "",
+    directory: Directory = Path(),
+    keep: Keep = "",
+    dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
     """How large a backlog will be, when it will be gone (or that it will not), and what a date takes.
 
-    With --plan it is told by simulated paths; the log is then read by days, and may be left out where the plan states
-    all that is needed.
+    LOG is a file or, with -o, the key of a backlog that the node counts itself: that forecast is kept and scored later,
+    and is stretched by what earlier ones missed; --keep does so with a forecast of a file. With --plan it is told by
+    simulated paths; the log is then read by days, and may be left out where the plan states all that is needed.
     """
     from keersluis.recovery.assumptions import of_record
     from keersluis.recovery.forecasts import FAR, by_record
@@ -73,16 +89,26 @@ def forecast(
         return
     if log is None:
         raise Incorrect("backlog.log", expected="an event log, periodic counts, or a --plan", got="nothing")
-    horizons = horizons_of(horizon, level)
+    horizons, _ = horizons_of(horizon, level), translator(language())
+    if organisation and not keep:
+        if by is not None:
+            raise Incorrect("backlog.by", expected="--by with a log or a --plan", got=by, where=organisation)
+        made = backlog_record.ask(Target(directory, organisation), str(log), normal, horizons, hold=not dry_run)
+        emit(made, as_json, _told(made, _))
+        return
     account = account_of(log, step, case, activity, time, arrival, completion)
     period = season_of(account, season)
     forecaster = Forecaster(account.past, max(FAR, *horizons), period)
-    said = by_record(account, forecaster, log.name, SystemClock().now(), normal, of_record(account, period))
+    said = by_record(
+        account, forecaster, keep or log.name, SystemClock().now(), normal or 0, of_record(account, period)
+    )
+    result: dict[str, Any] = {"steps": account.past.steps}
+    if keep:
+        said, result["kept"] = backlog_record.keep(Target(directory, organisation), said, account)
     errors = forecaster.at(account.past.steps - 1, (0.5,)).errors
-    result = _sizes(said, horizons, level, errors) | {"steps": account.past.steps} | _ending(account, said)
+    result |= _sizes(said, horizons, level, errors) | _ending(account, said)
     if by is not None:
-        result["capacity"] = _capacity(account, said, by, normal, level)
-    _ = translator(language())
+        result["capacity"] = _capacity(account, said, by, said.normal, level)
     result |= grounds(account, said.assumptions, _)
     emit(result, as_json, _told(result, _))
 
@@ -178,15 +204,16 @@ def _told(result: dict[str, Any], _: Translator) -> str:
     lines = [_("On {day} there were {stock}.", day=result["as_of"], stock=result["stock"])]
     lines += [
         _(
-            "On {day}: about {middle}, with probability {level} % from {low} to {high} ({errors} errors of its own).",
+            "On {day}: about {middle}, with probability {level} % from {low} to {high}.",
             day=each["date"],
             level=round(100 * result["level"]),
-            errors=each["errors"],
             **{name: round(each[name]) for name in ("low", "middle", "high")},
         )
         for each in result["sizes"]
     ]
-    return "\n".join([*lines, *_end_told(result, _), *grounds_told(result)])
+    record = result.get("kept", result).get("record")
+    lines += [backlog_record.came_true(record, _)] if record else []
+    return "\n".join([*lines, *_end_told(result, _), *(grounds_told(result) if "assumptions" in result else [])])
 
 
 def _end_told(result: dict[str, Any], _: Translator) -> list[str]:

@@ -100,8 +100,8 @@ def read_account(path: Path, wanted: Wanted) -> Account:
     Raises Incorrect: those of `eventlogs.read_log`, `backlog.columns`, `backlog.activity`, `backlog.too-little`.
     """
     if is_periodic(path):
-        return _checked(_periodic(path, wanted), path)
-    return _checked(_from_events(path, wanted), path)
+        return enough(_periodic(path, wanted), str(path))
+    return enough(_from_events(path, wanted), str(path))
 
 
 def is_periodic(path: Path) -> bool:
@@ -109,7 +109,8 @@ def is_periodic(path: Path) -> bool:
     return {"date", "arrivals", "completions"} <= {name.lower() for name in _header(path)}
 
 
-def _checked(account: Account, path: Path) -> Account:
+def enough(account: Account, where: str) -> Account:
+    """The account, where it holds enough to say anything. Raises Incorrect `backlog.too-little`."""
     if account.past.steps >= LEAST and account.past.arrivals.any():
         return account
     faults = [f"{each.code}: {each.number} ({', '.join(each.places)})" for each in account.left_out]
@@ -119,7 +120,7 @@ def _checked(account: Account, path: Path) -> Account:
         expected=f"at least {LEAST} whole steps without a gap in which something arrives",
         got=got,
         mend="take shorter steps with --step, or mend the input",
-        where=str(path),
+        where=where,
         left_out=[each.told() for each in account.left_out],
     )
 

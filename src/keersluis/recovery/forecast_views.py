@@ -22,7 +22,7 @@ from keersluis.recovery.verification import (
     spans,
     tallies,
 )
-from keersluis.times import format_instant, local
+from keersluis.times import DAY, format_instant, local
 
 LEVEL = 0.8
 """The interval that is shown."""
@@ -73,7 +73,9 @@ def _size(kept: Kept, h: int, zone: ZoneInfo) -> dict[str, Any]:
 def _gone(kept: Kept, zone: ZoneInfo) -> dict[str, Any]:
     said, end = kept.forecast, kept.actual.get(ENDING)
     return {
+        "normal": said.normal,
         "date": day(said, said.gone.middle, zone),
+        "growth_per_week": round(said.gone.growth * 7 * DAY / said.step, 1),
         "never_at_this_rate": said.gone.never,
         "intervals": [
             {"level": level, "from": day(said, first, zone), "to": day(said, last, zone)}

@@ -1,11 +1,11 @@
 """How large a backlog will be, as quantiles for each coming step, from its past alone. Pure, and without chance.
 
 Several simple experts look ahead. What each got wrong before (errors known by then) gives its weight: least variance,
-shrunk to the diagonal (Bates & Granger 1969). The errors of the weighted opinion give the interval: conformal
+shrunk to the diagonal (Bates & Granger 1969). What these weights would have got wrong gives the interval: conformal
 prediction on the forecast's own record (Vovk et al. 2005), older errors counting less, errors of fewer steps ahead
-standing in while there are few, and a count's own noise before there are any. Its width then follows its own misses:
-adaptive conformal inference (Gibbs & Candes 2021). Errors are in units of the root of the stock, as counts vary; no
-bound is below zero.
+standing in while there are few, and a count's own noise before there are any. Errors count by their size, whichever
+their sign: a few that overlap say nothing of the side. The width then follows its own misses: adaptive conformal
+inference (Gibbs & Candes 2021). Errors are in units of the root of the stock, as counts vary; no bound is below zero.
 """
 
 from __future__ import annotations
@@ -39,8 +39,12 @@ MOST = 1.2
 _BASE = 8.0
 """Added to the stock before its root is taken: a small stock does not vary less than this."""
 
-_PRIOR = 2.0
+_PRIOR = 1.0
 """Independent errors that the noise of counts weighs as much as."""
+
+_WIDE = 1.7
+"""What is said to hold among n independent errors has to hold for another one, and the weights were fitted to them: the
+interval is wider by this over n."""
 
 MOVED = 0.75
 """Of the doubt that an interval leaves, what lies above where its lower bound is zero (elsewhere one half). Not all of
@@ -52,11 +56,14 @@ _STAND_IN = 3.0
 _CREDIT = 0.25
 """What these add to the number of independent errors: they are of the same past."""
 
-_SHRINK = 0.2
-"""How far the experts' errors are taken as unrelated, however long the record."""
+_OVERLAP = 1.0
+"""Errors, for each step ahead, that the overlap alone counts for when it is told how alike two in a row are."""
 
-_NORMAL = np.array([-1.645, -1.036, -0.674, -0.385, -0.126, 0.126, 0.385, 0.674, 1.036, 1.645])
-"""Middles of ten equal parts of the normal distribution."""
+_SHRINK, _SHRINK_FEW = 0.2, 4.0
+"""How far the experts' errors are taken as unrelated: however long the record, and the more for how few there are."""
+
+_NORMAL = np.array([0.126, 0.385, 0.674, 1.036, 1.645])
+"""Middles of five equal parts of the normal distribution, whichever the sign."""
 
 
 @dataclass(frozen=True)
@@ -117,7 +124,6 @@ class Forecaster:
         self._said = np.stack(list(told.values()))
         self._weights = np.zeros((past.steps, ahead, len(told)))
         self._centre = np.zeros((past.steps, ahead))
-        self._unit = np.full((past.steps, ahead), np.nan)
         self._stretch = np.ones((past.steps, ahead, 2))
         self._growth = np.ones(past.steps)
         self._flow = _recent(past.arrivals + past.departures)
@@ -143,9 +149,8 @@ class Forecaster:
             return
         made, at, truth = t - hs, hs - 1, float(self.past.stock[t])
         centre = self._centre[made, at]
-        self._unit[made, at] = (truth - centre) / _scale(centre)
         wrong = (self._said[:, made, at] - truth) / _scale(centre)
-        record.take(at, wrong.T, self._unit[made, at])
+        record.take(at, wrong.T, (truth - centre) / _scale(centre))
         record.miss(at, bounds[made, at, 0], bounds[made, at, 1], truth)
 
     def at(self, t: int, levels: Sequence[float]) -> Outlook:
@@ -164,14 +169,14 @@ class Forecaster:
     def _quantiles(self, t: int, levels: Sequence[float]) -> Numbers:
         rows = np.zeros((self.ahead, len(levels)))
         for h in range(1, self.ahead + 1):
-            units = _spread(*self._sample(t, h), levels)
+            units = _spread(*self._sample(t, h), np.array(levels))
             low, high = self._stretch[t, h - 1]
             rows[h - 1] = np.where(units < 0, units * low, units * high)
         return np.asarray(self._centre[t][:, None] + rows * _scale(self._centre[t])[:, None])
 
     def _sample(self, t: int, h: int) -> tuple[Numbers, Numbers, float]:
-        """Errors as they may come h steps on from t, in units, how much each counts, and how many independent ones
-        they are worth: errors that overlap are one."""
+        """Sizes of errors as they may come h steps on from t, in units, how much each counts, and how many independent
+        ones they are worth: errors that overlap are one."""
         noise = _NORMAL * self._noise(t, h)
         values, counts, number = [noise], [np.full(len(_NORMAL), _PRIOR / len(_NORMAL))], _PRIOR
         own = 0.0
@@ -181,12 +186,19 @@ class Forecaster:
                 continue
             late = 0.5 ** ((t - fewer - made) / MEMORY)
             share = 1.0 if fewer == h else self._near[h - 1, fewer - 1] / (1 + own / _STAND_IN)
-            worth = late.sum() / fewer
+            wrong = self._errors(t, made, fewer)
+            each = _apart(wrong, fewer)
+            worth = late.sum() * each
             own = worth if fewer == h else own
-            values.append(self._unit[made, fewer - 1] * (h / fewer) ** (self._growth[t] / 2))
-            counts.append(late * share / fewer)
+            values.append(np.abs(wrong) * (h / fewer) ** (self._growth[t] / 2))
+            counts.append(late * share * each)
             number += share * worth * (1.0 if fewer == h else _CREDIT)
         return np.concatenate(values), np.concatenate(counts), number
+
+    def _errors(self, t: int, made: Counts, fewer: int) -> Numbers:
+        """By how many units the weights of step t would have been wrong, `fewer` steps ahead of each of `made`."""
+        centre = np.maximum(self._weights[t, fewer - 1] @ self._said[:, made, fewer - 1], 0.0)
+        return np.asarray((self.past.stock[made + fewer] - centre) / _scale(centre))
 
     def _noise(self, t: int, h: int) -> float:
         """The standard deviation of the change in h steps, in units, if all that comes and goes were independent."""
@@ -219,7 +231,7 @@ def _weigh(record: _Record, near: Numbers) -> Numbers:
     share = near / (1 + own[:, None] / _STAND_IN) + np.eye(len(hs))
     pooled = np.einsum("hg,gij->hij", share * hs[:, None] / hs[None, :], record.spread)
     pooled = pooled + np.eye(number) * (0.05 * hs)[:, None, None]
-    shrink = _SHRINK + 1 / (1 + own)
+    shrink = _SHRINK + _SHRINK_FEW / (1 + own)
     alone = np.einsum("hii->hi", pooled)[:, :, None] * np.eye(number)
     solved = np.linalg.solve(pooled + alone * shrink[:, None, None], np.ones((len(hs), number, 1)))[:, :, 0]
     weights = np.maximum(solved, 0.0)
@@ -239,9 +251,20 @@ def _growth(record: _Record) -> float:
     return float(np.clip(slope, 0.0, 1.5))
 
 
-def _spread(values: Numbers, counts: Numbers, number: float, levels: Sequence[float]) -> Numbers:
-    """Weighted quantiles, widened from their median for what `number` independent errors cannot tell."""
+def _apart(wrong: Numbers, ahead: int) -> float:
+    """What each of errors in a row, of so many steps ahead, is worth as an independent one: as little as the overlap
+    makes it where the stock walks, more where it forgets, as told by how alike two in a row are."""
+    walk = 1 - 1 / ahead
+    squares = float((wrong**2).mean())
+    alike = float((wrong[1:] * wrong[:-1]).sum()) + _OVERLAP * ahead * squares * walk
+    alike /= max(float((wrong[1:] ** 2).sum()), 1e-9) + _OVERLAP * ahead * squares
+    return float(np.clip((1 - alike) / (1 + alike), 1 / ahead, 1.0))
+
+
+def _spread(values: Numbers, counts: Numbers, number: float, levels: Numbers) -> Numbers:
+    """Weighted quantiles of errors of these sizes, as often below as above, widened for what `number` independent ones
+    cannot tell."""
     order = np.argsort(values, kind="stable")
     share = (np.cumsum(counts[order]) - counts[order] / 2) / counts.sum()
-    found = np.interp([0.5, *levels], share, values[order])
-    return np.asarray(found[0] + (found[1:] - found[0]) * (1 + 1 / number))
+    found = np.interp(np.abs(2 * levels - 1), np.concatenate([[0.0], share]), np.concatenate([[0.0], values[order]]))
+    return np.asarray(np.sign(levels - 0.5) * found * (1 + _WIDE / number))

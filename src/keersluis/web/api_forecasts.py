@@ -19,10 +19,21 @@ from keersluis.times import parse_instant
 from keersluis.web.bodies import read_as, said
 
 Backlog: TypeAlias = Annotated[str | None, QueryParameter(description="Only of this backlog.")]
-Number: TypeAlias = Annotated[int, msgspec.Meta(ge=1, le=2**31 - 1)]
 Size: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=10**9)]
 Sizes: TypeAlias = Annotated[list[Size], msgspec.Meta(min_length=1, max_length=20_000)]
+Horizon: TypeAlias = Annotated[int, msgspec.Meta(ge=1, le=104)]
+Horizons: TypeAlias = Annotated[list[Horizon], msgspec.Meta(max_length=104)]
 Step: TypeAlias = Annotated[int, msgspec.Meta(ge=3600, le=366 * 86400, description="Seconds.")]
+
+
+class Asked(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A forecast of a backlog of this node: gone when `normaal` are left (none: what backlogs.toml says). It is kept,
+    unless `bewaar` is false."""
+
+    achterstand: str
+    normaal: Size | None = None
+    horizonnen: Horizons = []
+    bewaar: bool = True
 
 
 class Keeping(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -46,6 +57,14 @@ def forecast_handlers(node: Node) -> Sequence[HTTPRouteHandler]:
     async def one(nummer: int) -> Response[bytes]:
         return said(await asyncio.to_thread(lambda: forecasting.one(node, nummer)))
 
+    @post("/prognoses", status_code=200, summary="Forecast a backlog, and keep what was said")
+    async def make(request: Request[Any, Any, Any]) -> Response[bytes]:
+        asked = read_as(await request.body(), Asked)
+        made = await asyncio.to_thread(
+            lambda: forecasting.make(node, asked.achterstand, asked.normaal, asked.horizonnen, hold=asked.bewaar)
+        )
+        return said(made)
+
     @post("/prognoses/_bewaar", status_code=200, summary="Keep a forecast that was made of an account elsewhere")
     async def keep(request: Request[Any, Any, Any]) -> Response[bytes]:
         told = read_as(await request.body(), Keeping)
@@ -53,4 +72,4 @@ def forecast_handlers(node: Node) -> Sequence[HTTPRouteHandler]:
         known = Stocks(parse_instant(told.van), told.stap * 1_000_000, tuple(told.aantallen))
         return said(await asyncio.to_thread(lambda: forecasting.keep(node, statement, known)))
 
-    return [listed, one, keep]
+    return [listed, one, make, keep]

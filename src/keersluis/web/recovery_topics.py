@@ -6,7 +6,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from keersluis.web import topic_backlogs, topic_plan, topic_records, view_backlogs, view_plan, view_records
+from keersluis.web import (
+    topic_backlogs,
+    topic_plan,
+    topic_records,
+    view_backlogs,
+    view_forecasts,
+    view_plan,
+    view_records,
+)
 from keersluis.web.actions import Action
 from keersluis.web.scene import Scene
 
@@ -51,6 +59,13 @@ def sections(scene: Scene) -> list[Section]:
             _("What was known and unknown when it was decided to cut off, to stay or to return."),
             view_records.API,
             view_records.says,
+        ),
+        Section(
+            "/herstel/prognoses",
+            _("Forecasts"),
+            _("What was foretold of each backlog, what came, and how often such statements came true."),
+            view_forecasts.API,
+            view_forecasts.says,
         ),
     ]
 

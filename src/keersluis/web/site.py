@@ -7,7 +7,7 @@ from pathlib import Path
 from litestar import Router, get, post
 from litestar.handlers import HTTPRouteHandler
 
-from keersluis.web import page_backlogs, page_records
+from keersluis.web import page_backlogs, page_forecasts, page_records
 from keersluis.web.desk import desk_handlers
 from keersluis.web.ending import STREAM
 from keersluis.web.faults import FaultHandler, html_faults
@@ -41,6 +41,7 @@ def page_handlers(source: StatusSource, theme_css: Path | None = None) -> list[R
         *public_handlers(source, renderer, pages),
         *page_records.handlers(source, renderer, pages),
         *plan_handlers(source, renderer, pages),
+        *page_forecasts.handlers(source, renderer, pages),
     ]
     faults: dict[int | type[Exception], FaultHandler] = {Exception: html_faults(source, renderer)}
     return [Router("/", route_handlers=handlers, exception_handlers=faults, request_max_body_size=_LARGEST_FORM)]
