@@ -68,6 +68,15 @@ def test_a_plan_from_adoption_to_rollback(client: TestClient[Any]) -> None:
     assert client.post("/v0/poorten", json=GATE).status_code == 200
 
 
+def test_the_nodes_own_page_shows_the_plan_before_and_after_its_adoption(client: TestClient[Any]) -> None:
+    before = client.get("/herstel/plan", headers={"Accept-Language": "en"}).text
+    assert "not adopted: it guards nothing" in before
+    client.post(f"{BACK}/_vaststellen", json=by("manager", wie="<b>the manager</b>"))
+    after = client.get("/herstel/plan", headers={"Accept-Language": "en"}).text
+    assert "Adopted by &lt;b&gt;the manager&lt;/b&gt; on" in after
+    assert "“1” waits for: evidence of “p”; 2 goes" in after
+
+
 @pytest.mark.parametrize(
     ("path", "body"),
     [
