@@ -51,6 +51,7 @@ _PURE = {
     " topic_reservations topic_restore topics view_public views protocol"
     " charts view_schedule"
     " topic_reservations topic_restore topics views protocol"
+    " view_services topic_services"
     " charts topic_records view_records"
     " topic_plan view_plan picture_plan"
     " view_backlogs topic_backlogs"

@@ -11,7 +11,8 @@ from keersluis.service import Node
 
 
 def change(node: Node, service: str, told: Told) -> dict[str, Any]:
-    """Tell the state of a service; durable on return. Returns {"service", "changed", "stands"}.
+    """Tell the state of a service; durable on return. Returns {"service", "changed", "stands",
+    "entry" (of the timeline)}.
 
     Raises Incorrect `service.unknown`, `service.elsewhere`, `service.refused`; Conflict `service.key-reused`.
     """
@@ -19,11 +20,11 @@ def change(node: Node, service: str, told: Told) -> dict[str, Any]:
     made, changed = node.store.write(
         lambda tx: service_states.change(tx, node.ctx, inventory, service, told, node.clock.now())
     )
-    return {"service": service, "changed": changed, "stands": as_json(made)}
+    return {"service": service, "changed": changed, "stands": as_json(made), "entry": made.entry}
 
 
 def undo(node: Node, service: str, who: str, why: str, key: str | None = None) -> dict[str, Any]:
-    """Take the last change back. Returns {"service", "changed", "undone" (its number), "stands" (None: up)}.
+    """Take the last change back. Returns {"service", "changed", "undone" (its number), "stands" (None: up), "entry"}.
 
     Raises as `change`, and Incorrect `service.nothing-to-undo`.
     """
@@ -32,7 +33,7 @@ def undo(node: Node, service: str, who: str, why: str, key: str | None = None) -
         lambda tx: service_states.undo(tx, node.ctx, inventory, service, who, why, key, node.clock.now())
     )
     told = as_json(stands) if stands else None
-    return {"service": service, "changed": changed, "undone": made.undoes, "stands": told}
+    return {"service": service, "changed": changed, "undone": made.undoes, "stands": told, "entry": made.entry}
 
 
 def listed(node: Node) -> dict[str, Any]:

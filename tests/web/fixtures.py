@@ -14,6 +14,7 @@ from keersluis.recovery.records import Recorded
 from keersluis.recovery.recordviews import Looking, overview, render
 from keersluis.times import DAY, HOUR, MINUTE, Instant, format_instant, parse_instant
 from web.backlog_answers import backlog_answers
+from web.fake_services import services_answer
 from web.forecast_fixtures import prognoses
 from web.plan_answers import plan_answers
 
@@ -309,6 +310,7 @@ def answers() -> dict[str, Any]:
     came = letter | {"origin": "00000099000000001001/judgment.serious/1", "outcome": "applied"}
     letters = {"in": [came], "out": [printed], "letters_in": 1, "letters_out": 1312, "loose": 1}
     return records() | {
+        "/v0/diensten": services_answer(CHAIN),
         "/v0/brieven": letters,
         "/v0/afstemmingen": {"statements": [stated], "gaps": [gap], "heard": [gap]},
         "/v0/voorbehouden": {"reservations": [doubt]},

@@ -28,6 +28,7 @@ PAGES += ("/herstel/besluiten", "/herstel/besluiten/om/om-disconnect", "/herstel
 PAGES += ("/herstel/plan", "/herstel/doen/om/plan-besluit?stage=mail")
 PAGES += ("/herstel/achterstanden", "/herstel/achterstanden/om/om-paper", "/herstel/achterstanden/om/om-calls")
 PAGES += ("/herstel/prognoses",)
+PAGES += ("/herstel/diensten", "/herstel/doen/om/dienst-melden", "/stand")
 ORDER = {"state": "closed", "who": "Crisismanager OM", "why": "Advies van het NCSC"}
 MOST = 60 * 1024
 

@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import BigInteger, Column, Connection, Integer, Table, Text
 
-from keersluis.storage import Migrations
+from keersluis.storage import Migrations, add_columns
 
 metadata = sa.MetaData()
 
@@ -29,9 +29,10 @@ changes = Table(
     Column("key", Text, unique=True),
     Column("undoes", Integer),
     Column("at", BigInteger, nullable=False),
+    Column("entry", BigInteger),
 )
 
-MIGRATIONS = Migrations("recovery.services", [metadata.create_all])
+MIGRATIONS = Migrations("recovery.services", [metadata.create_all, add_columns(changes, "entry")])
 
 _ALL = sa.select(changes).order_by(changes.c.n)
 
@@ -39,6 +40,11 @@ _ALL = sa.select(changes).order_by(changes.c.n)
 def add(tx: Connection, row: dict[str, Any]) -> int:
     """Add a change; returns its number."""
     return int(tx.execute(sa.insert(changes).values(row)).inserted_primary_key[0])  # type: ignore[index]
+
+
+def set_entry(tx: Connection, n: int, entry: int) -> None:
+    """The number of the timeline entry that tells of change `n`."""
+    tx.execute(sa.update(changes).where(changes.c.n == n).values(entry=entry))
 
 
 def everything(tx: Connection) -> Sequence[Any]:

@@ -28,7 +28,8 @@ _CASE = re.compile(r"(?<!\d)\d{2}[/.]\d{6}-\d{2}(?!\d)")
 class Change:
     """`state` holds since `since`; it was told at `at` by `who` (a function), with why and evidence. `expected`: the
     return, as a day or RFC 3339. `public`: the sentence for outsiders; without one they hear the state alone.
-    `undoes` is the number of the change that this one takes back. `number` is 0 until it is stored."""
+    `undoes` is the number of the change that this one takes back. `number` is 0 until it is stored; `entry` is that of
+    the timeline."""
 
     service: str
     state: State
@@ -42,6 +43,7 @@ class Change:
     key: str | None = None
     undoes: int | None = None
     number: int = 0
+    entry: int | None = None
 
     @property
     def procedure(self) -> str | None:
@@ -175,7 +177,7 @@ def same(one: Change, other: Change) -> bool:
 def _timeless(change: Change) -> Change:
     """Without what every telling has of its own; a `since` that nobody gave is the moment of telling."""
     since = 0 if change.since == change.at else change.since
-    return replace(change, at=0, number=0, since=since, key=None)
+    return replace(change, at=0, number=0, since=since, key=None, entry=None)
 
 
 def body(change: Change, service: Service) -> dict[str, Any]:
@@ -214,6 +216,7 @@ def as_json(change: Change) -> dict[str, Any]:
         "public": change.public,
         "undoes": change.undoes,
         "at": format_instant(change.at),
+        "entry": change.entry,
     }
 
 

@@ -107,8 +107,9 @@ def _add(tx: Connection, service: Service, wanted: Change) -> Change:
         "at": wanted.at,
     }  # fmt: skip
     made = replace(wanted, number=stored.add(tx, row))
-    log.append(tx, at=made.at, room="recovery", kind=CHANGED, body=body(made, service))
-    return made
+    entry = log.append(tx, at=made.at, room="recovery", kind=CHANGED, body=body(made, service))
+    stored.set_entry(tx, made.number, entry)
+    return replace(made, entry=entry)
 
 
 def _change(row: Any) -> Change:
@@ -125,6 +126,7 @@ def _change(row: Any) -> Change:
         key=row.key,
         undoes=row.undoes,
         number=row.n,
+        entry=row.entry,
     )
 
 

@@ -6,14 +6,17 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from keersluis.recovery.servicefiles import services_of
 from keersluis.web import (
     topic_backlogs,
     topic_plan,
     topic_records,
+    topic_services,
     view_backlogs,
     view_forecasts,
     view_plan,
     view_records,
+    view_services,
 )
 from keersluis.web.actions import Action
 from keersluis.web.scene import Scene
@@ -45,6 +48,7 @@ def sections(scene: Scene) -> list[Section]:
     """In the order in which they are shown."""
     _ = scene._
     return [
+        _services(scene),
         _plan(scene),
         Section(
             view_backlogs.PATH,
@@ -76,10 +80,22 @@ def _plan(scene: Scene) -> Section:
     return Section(view_plan.PAGE, _("Plan"), lede, view_plan.API, view_plan.says)
 
 
+def _services(scene: Scene) -> Section:
+    _ = scene._
+    return Section(
+        topic_services.PAGE,
+        _("Services"),
+        _("What works, what rests on what, and how to deliver meanwhile."),
+        reads="/v0/diensten",
+        says=lambda each, told: view_services.says(each, services_of(each.chain), told),
+    )
+
+
 def actions(scene: Scene, organisation: str) -> list[Action]:
     """Everything that can be done at one organisation; each names its `page`."""
     return [
         *topic_backlogs.actions(scene, organisation),
+        *topic_services.actions(scene, organisation, services_of(scene.chain)),
         *topic_plan.actions(scene, organisation),
         *topic_records.actions(scene, organisation),
     ]

@@ -13,6 +13,7 @@ from keersluis.web.ending import STREAM
 from keersluis.web.faults import FaultHandler, html_faults
 from keersluis.web.page_plan import plan_handlers
 from keersluis.web.page_public import public_handlers
+from keersluis.web.page_services import service_page_handlers
 from keersluis.web.pages import Pages
 from keersluis.web.protocol import StatusSource
 from keersluis.web.recovery import recovery_handlers
@@ -38,6 +39,7 @@ def page_handlers(source: StatusSource, theme_css: Path | None = None) -> list[R
         *desk_handlers(source, renderer, pages),
         *recovery_handlers(source, renderer, pages),
         *page_backlogs.handlers(source, renderer, pages),
+        *service_page_handlers(source, renderer, pages),
         *public_handlers(source, renderer, pages),
         *page_records.handlers(source, renderer, pages),
         *plan_handlers(source, renderer, pages),
