@@ -135,6 +135,11 @@ def test_all_that_is_wrong_is_told_at_once_and_nothing_is_kept(node: Node, clock
         assert word in told, word
     assert "did you mean 'emergency'" in told
     assert "999993653" not in told
+    for key in ("", "k\x00", "x" * 201):
+        with pytest.raises(Incorrect, match="printable"):
+            serving.change(node, "om-mail", Told("up", "a", "b", key=key))
+        with pytest.raises(Incorrect, match="printable"):
+            serving.undo(node, "om-mail", "a", "b", key)
     for stand, procedure in (("emergency", None), ("emergency", "pots"), ("down", "post")):
         with pytest.raises(Incorrect, match="procedure:"):
             serving.change(node, "om-mail", Told(stand, "a", "b", procedure))

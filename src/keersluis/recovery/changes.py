@@ -155,8 +155,13 @@ def _check_texts(faults: list[str], told: Told) -> None:
             faults.append(f"{name}: expected plain text of at most {LONGEST} characters, got {len(text)}")
         if names_somebody(text):
             faults.append(f"{name}: expected a text without the number of a person or a case, got one that has it")
-    if told.key is not None and not 0 < len(told.key) <= LONGEST // 5:
-        faults.append(f"key: expected 1 to {LONGEST // 5} characters, got {len(told.key)}")
+    if told.key is not None and not usable_key(told.key):
+        faults.append(f"key: expected 1 to {LONGEST // 5} printable characters, got {len(told.key)}")
+
+
+def usable_key(key: str) -> bool:
+    """Whether a text may be an idempotency key: every database can look for it."""
+    return 0 < len(key) <= LONGEST // 5 and key.isprintable()
 
 
 def names_somebody(text: str) -> bool:

@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 from keersluis.context import Context
 from keersluis.errors import Conflict, Incorrect
 from keersluis.recovery import _store_services as stored
-from keersluis.recovery.changes import Change, Told, as_json, body, checked, overdue, same, standing
+from keersluis.recovery.changes import Change, Told, as_json, body, checked, overdue, same, standing, usable_key
 from keersluis.recovery.service_view import described
 from keersluis.recovery.services import Inventory, Service, State, Up, kept_at, state_of, usability
 from keersluis.sections import nearest
@@ -94,7 +94,7 @@ def undo(
 
 
 def _under(tx: Connection, key: str | None) -> Change | None:
-    row = stored.with_key(tx, key) if key else None
+    row = stored.with_key(tx, key) if key and usable_key(key) else None
     return None if row is None else _change(row)
 
 
