@@ -46,7 +46,8 @@ _PURE = {
     " records recordviews",
     "adaptors": "mapping",
     "simulation": "acts drawing population feed requests",
-    "web": "actions binding canals chart completeness exchange_topics exchange_view history layout orders picture"
+    "web": "view_whatif"
+    " actions binding canals chart completeness exchange_topics exchange_view history layout orders picture"
     " recovery_topics scene topic_bundles topic_gaps topic_gates topic_intake topic_keys topic_letters topic_reconcile"
     " topic_reservations topic_restore topics view_public views protocol"
     " charts view_schedule"

@@ -13,6 +13,7 @@ from keersluis.recovery.recordfiles import load_records
 from keersluis.recovery.records import Recorded
 from keersluis.recovery.recordviews import Looking, overview, render
 from keersluis.times import DAY, HOUR, MINUTE, Instant, format_instant, parse_instant
+from web import whatif_fixtures
 from web.backlog_answers import backlog_answers
 from web.fake_services import services_answer
 from web.forecast_fixtures import prognoses
@@ -341,7 +342,7 @@ class FakeSource:
         self.calls: list[tuple[str, str, bytes | None]] = []
         self.answers: dict[str, bytes] = {
             path: json.dumps(answer).encode()
-            for path, answer in (backlog_answers() | answers() | plan_answers()).items()
+            for path, answer in (backlog_answers() | answers() | plan_answers() | whatif_fixtures.answers()).items()
         }
         self.position = 812
         self.demo = demo

@@ -14,6 +14,7 @@ from web.fixtures import FakeSource
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 
 PAGES = ("/", "/herzieningen", "/tijdlijn", "/poort/om?state=metered", "/poort/om/gedaan?state=closed&was=open", "/weg")
+PAGES += ("/herstel/achterstanden/wat-als",)
 PAGES += ("/uitwisseling", "/uitwisseling/om", "/uitwisseling/justid/gat-melden")
 PAGES += ("/herstel",)
 PAGES += ("/herstel/besluiten", "/herstel/besluiten/om/om-disconnect", "/herstel/doen/om/dossier-aantekening")

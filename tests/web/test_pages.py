@@ -22,6 +22,7 @@ from web.fixtures import SITUATIONS, FakeSource
 
 Client = TestClient[Litestar]
 PAGES = ("/", "/herzieningen", "/tijdlijn", "/poort/om", "/poort/om/gedaan?state=closed&was=open", "/nergens")
+PAGES += ("/herstel/achterstanden/wat-als",)
 PAGES += ("/uitwisseling", "/uitwisseling/om", "/uitwisseling/justid/gat-melden")
 PAGES += ("/herstel",)
 PAGES += ("/herstel/besluiten", "/herstel/besluiten/om/om-disconnect", "/herstel/doen/om/dossier-aantekening")

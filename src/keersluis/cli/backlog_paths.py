@@ -133,7 +133,8 @@ def told(result: dict[str, Any], _: Translator) -> str:
     """A forecast by paths, in lines."""
     lines: list[str] = []
     for each in result["organisations"]:
-        lines += [*_sizes_told(result, each, _), *_gone_told(each, _), *_capacity_told(each, _), ""]
+        gone = _gone_told(each, _) if each["gone"]["date"] != result["as_of"] else [_("It is not there now.")]
+        lines += [*_sizes_told(result, each, _), *gone, *_capacity_told(each, _), ""]
     if "all" in result:
         lines += [_("All together:"), *_dates_told(result["all"], _), ""]
     return "\n".join([*lines, *result["assumptions"], *(each["sentence"] for each in result["left_out"])])

@@ -24,6 +24,7 @@ from keersluis.web.api_intake import intake_handlers
 from keersluis.web.api_keys import key_handlers
 from keersluis.web.api_letters import letter_handlers
 from keersluis.web.api_order import order_handlers
+from keersluis.web.api_paths import path_handlers
 from keersluis.web.api_plans import plan_handlers
 from keersluis.web.api_public import public_handlers
 from keersluis.web.api_reconciliation import reconciliation_handlers
@@ -201,6 +202,7 @@ def api(node: Node) -> Router:
     handlers += letter_handlers(node)
     handlers += plan_handlers(node)
     handlers += order_handlers(node)
+    handlers += path_handlers(node)
     if "register" in node.me.roles:
         handlers += answer_handlers(node)
     if "decider" in node.me.roles:

@@ -14,6 +14,7 @@ from keersluis.web.faults import FaultHandler, html_faults
 from keersluis.web.page_plan import plan_handlers
 from keersluis.web.page_public import public_handlers
 from keersluis.web.page_services import service_page_handlers
+from keersluis.web.page_whatif import handlers as what_if_handlers
 from keersluis.web.pages import Pages
 from keersluis.web.protocol import StatusSource
 from keersluis.web.recovery import recovery_handlers
@@ -36,6 +37,7 @@ def page_handlers(source: StatusSource, theme_css: Path | None = None) -> list[R
         post("/bediening", include_in_schema=False)(pages.control),
         get(STREAM, include_in_schema=False)(pages.stream),
         get("/statisch/{name:str}", include_in_schema=False)(pages.asset),
+        *what_if_handlers(source, renderer, pages),
         *desk_handlers(source, renderer, pages),
         *recovery_handlers(source, renderer, pages),
         *page_backlogs.handlers(source, renderer, pages),
