@@ -34,7 +34,7 @@ _PURE = {
     "paper": "gathering wording",
     "register": "proofs facts intake answers ends lookups reservations",
     "decisions": "model policies settle reasons derivations evidence",
-    "recovery": "queues draws waits"
+    "recovery": "public_ahead queues draws waits"
     " history experts outlook scores peers dates backtest forecasts assumptions network plans services"
     " changes servicerows servicetext service_view public"
     " tasks relaxation dispatch branch schedule weights plan_order order_words"

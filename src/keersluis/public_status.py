@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from keersluis import serving, status
+from keersluis import planning, serving, status
+from keersluis.recovery import backlogs, public_ahead, recording
 from keersluis.recovery.public import feed
 from keersluis.recovery.servicefiles import services_of
 from keersluis.service import Node
@@ -26,4 +27,17 @@ def of(node: Node) -> dict[str, Any]:
         expected=[node.me.key],
         made=now,
         until=now + RELIABLE,
+        ahead=ahead(node)["ahead"],
     )
+
+
+def ahead(node: Node) -> dict[str, Any]:
+    """What is expected, of this node's plans that stand and of its backlogs' last forecasts, as far as they are
+    public: {"ahead": rows for `feed`}."""
+    zone, rows = node.chain.timezone, []
+    for line in planning.listed(node):
+        if line["state"] == "adopted" and line.get("organisation") == node.me.key:
+            rows += public_ahead.of_plan(planning.shown(node, line["name"]), zone)
+    with node.store.read() as tx:
+        newest = {each.forecast.backlog: each.forecast for each in recording.record(tx)}
+    return {"ahead": rows + public_ahead.of_backlogs(backlogs.own(node.ctx), newest, zone)}

@@ -45,6 +45,12 @@ def returning(read: Reader) -> None:
     stages = {each["key"]: each["state"] for each in read.api("om", "/v0/herstelplannen/om-return")["stages"]}
     assert (stages["gravest-judgments"], stages["execution"]) == ("go", "waits")
     assert "Convictions in the gravest cases" in read.page("/herstel/plan")
+    states = {each["key"]: each["state"] for each in read.api("om", "/v0/diensten")["services"]}
+    assert states["om-mail"] == "up", "mail with the outside resumed early in August"
+    assert "down" in states.values()
+    told = read.page("/stand")
+    assert "Withdrawals and corrections: expected" in told, "a stage of the plan that is still to come, for partners"
+    assert "Convictions in the gravest cases: expected" not in told, "and none of which the go stands"
 
 
 def back(read: Reader) -> None:
@@ -56,6 +62,10 @@ def back(read: Reader) -> None:
     assert (stages["execution"], stages["home-working"]) == ("go", "waits"), "nobody works from home yet"
     assert "The go stands of 7 of 8 stages." in read.page("/herstel/plan")
     assert "All links are open, yet the register is complete only through" in read.page("/herstel/achterstanden")
+    kept = [each for each in read.api("om", "/v0/prognoses")["forecasts"] if each["backlog"] == "om-paper"]
+    assert len({each["made"] for each in kept}) >= 7, "one a week since the middle of August"
+    assert any(size["actual"] is not None for size in kept[-1]["sizes"]), "the first are scored by now"
+    assert "Acts on paper" in read.page("/herstel/prognoses")
 
 
 def ended(read: Reader) -> None:

@@ -101,7 +101,7 @@ def run(arguments: Sequence[str]) -> int:
 def _usage(error: typer.TyperException, name: str) -> Incorrect:
     """A wrong flag or argument, as our own kind of error."""
     command = f"keersluis {name}" if name in COMMANDS else "keersluis"
-    got = error.format_message().rstrip(".")
+    got = error.format_message().rstrip(".").removeprefix("Got ")
     return Incorrect(
         "cli.usage",
         expected=f"a command line as `{command} --help` describes it",

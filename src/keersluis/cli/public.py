@@ -62,22 +62,25 @@ def _check_out(out: Path) -> None:
 
 def _gathered(chain: Chain, directory: Path, organisation: str | None, lasts: int) -> dict[str, Any]:
     """The feed. A node that cannot be asked, and whose store cannot be read, is named in it."""
+    from keersluis import public_status
     from keersluis.recovery.public import feed
     from keersluis.recovery.servicefiles import load_services
 
     keys = [organisation] if organisation else [each.key for each in chain.nodes]
     services: dict[str, Any] = {}
     statuses: list[Mapping[str, Any]] = []
+    ahead: list[Mapping[str, Any]] = []
     for key in keys:
         target = Target(directory, key)
         try:
             services[key], told = told_by(directory, key), stand(target)
+            ahead += target.ask("/v0/publieke-stand/verwacht", None, public_status.ahead)["ahead"]
         except KeersluisError:
             continue
         statuses.append(told)
     made = _now(statuses)
     inventory = load_services(chain)
-    return feed(chain, inventory, services, statuses, expected=keys, made=made, until=made + lasts)
+    return feed(chain, inventory, services, statuses, expected=keys, made=made, until=made + lasts, ahead=ahead)
 
 
 def _now(statuses: list[Mapping[str, Any]]) -> Instant:

@@ -68,6 +68,7 @@ def _backlog(section: Section, key: str, chain: Chain) -> Backlog:
         classes=_classes(section, of, counts, organisation, chain),
         arrival=section.texts("arrival", ()),
         completion=section.texts("completion", ()),
+        public=section.flag("public", False),
     )
     if bool(backlog.arrival) != bool(backlog.completion):
         section.fault("completion", "activities beside those of `arrival`, or neither", "one of the two")

@@ -38,6 +38,7 @@ def document(record: Record, seen: Seen, *, adopted: bool) -> dict[str, Any]:
         "title": plan.title,
         "summary": plan.summary,
         "organisation": plan.organisation,
+        "public": plan.public,
         "roles": [
             {"key": each.key, "title": each.title, "go": each.go, "sign": each.sign} for each in plan.roles.values()
         ],

@@ -129,8 +129,9 @@ class _Reader:
         found = {key: self._stage(key, row) for key, row in tables}
         if not found and it.has("stages"):
             stages.fault("", "at least one stage", "none")
+        public = it.flag("public", False)
         it.done()
-        return Plan(name, title, summary, self.organisation, self.roles, found, self.teams, digest)
+        return Plan(name, title, summary, self.organisation, self.roles, found, self.teams, digest, public)
 
     def _key(self, table: Section, key: str) -> None:
         if not _KEY.fullmatch(key) or len(key) > LONGEST_KEY:

@@ -90,7 +90,8 @@ class Stage:
 
 @dataclass(frozen=True)
 class Plan:
-    """A whole plan, as one version of its file says it. `digest`: SHA-256 of the file's bytes, in hex."""
+    """A whole plan, as one version of its file says it. `digest`: SHA-256 of the file's bytes, in hex. `public`:
+    whether outsiders may read which stage is expected when."""
 
     name: str
     title: Words
@@ -100,6 +101,7 @@ class Plan:
     stages: Mapping[str, Stage]
     teams: Mapping[str, Team]
     digest: str
+    public: bool = False
 
     @property
     def graph(self) -> dict[str, tuple[str, ...]]:

@@ -59,7 +59,8 @@ class PriorityClass:
 @dataclass(frozen=True)
 class Backlog:
     """One backlog that is counted (backlogs.toml). `of`: kinds or policies; `waits`: channels of entry; `peers`:
-    receivers, or sources for what is in quarantine; `arrival` and `completion`: activities of an imported log."""
+    receivers, or sources for what is in quarantine; `arrival` and `completion`: activities of an imported log.
+    `public`: whether outsiders may read how much waits, and until when."""
 
     key: str
     organisation: str
@@ -76,6 +77,7 @@ class Backlog:
     classes: tuple[PriorityClass, ...]
     arrival: tuple[str, ...] = ()
     completion: tuple[str, ...] = ()
+    public: bool = False
 
 
 # -- the account -----------------------------------------------------------------------------------------------------

@@ -36,6 +36,10 @@ class Asked(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     bewaar: bool = True
 
 
+class Nothing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Nothing has to be said."""
+
+
 class Keeping(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A forecast that was made elsewhere (docs/formats.md), with the sizes of the account on which it rests: at the end
     of each step of `stap` seconds since `van`."""
@@ -72,4 +76,9 @@ def forecast_handlers(node: Node) -> Sequence[HTTPRouteHandler]:
         known = Stocks(parse_instant(told.van), told.stap * 1_000_000, tuple(told.aantallen))
         return said(await asyncio.to_thread(lambda: forecasting.keep(node, statement, known)))
 
-    return [listed, one, make, keep]
+    @post("/prognoses/_ronde", status_code=200, summary="Forecast each backlog of which a step has passed")
+    async def around(request: Request[Any, Any, Any]) -> Response[bytes]:
+        read_as(await request.body() or b"{}", Nothing)
+        return said({"made": await asyncio.to_thread(lambda: forecasting.round_of(node, {}))})
+
+    return [listed, one, make, keep, around]

@@ -20,4 +20,8 @@ def public_handlers(node: Node) -> Sequence[HTTPRouteHandler]:
     async def public() -> Response[bytes]:
         return said(await off(lambda: public_status.of(node)))
 
-    return [public]
+    @get("/publieke-stand/verwacht", summary="What partners and the public may expect of its plans and backlogs")
+    async def ahead() -> Response[bytes]:
+        return said(await off(lambda: public_status.ahead(node)))
+
+    return [public, ahead]

@@ -65,6 +65,7 @@ class Public:
         scene = Scene(translator("en"), chain, statuses)
         # A node tells of itself; the page of a whole chain names those of its nodes that say nothing.
         whole = await ask(self._source.clock) is not None or len(statuses) != 1
+        expected = await answers(self._source, scene, "/v0/publieke-stand/verwacht")
         return feed(
             chain,
             await ask(services_of, chain),
@@ -73,6 +74,7 @@ class Public:
             expected=[each.key for each in chain.nodes] if whole else list(scene.by_key),
             made=scene.now,
             until=scene.now + RELIABLE,
+            ahead=[row for each in expected.values() for row in each["ahead"]],
         )
 
 
