@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import msgspec
@@ -34,7 +35,7 @@ class LocalNodes:
     def __init__(self, chain: Chain, home: Path, start: Instant) -> None:
         make_home(chain, home)
         self.chain, self.home, self.clock, self.wire = chain, home, ManualClock(start), self
-        self._opened, self._clients = ExitStack(), dict[str, TestClient[Any]]()
+        self._opened, self._clients, self._opening = ExitStack(), dict[str, TestClient[Any]](), Lock()
         self.nodes = {me.key: open_node(chain, me.key, home, self.clock, self, inline=True) for me in chain.nodes}
 
     def send(self, key: str, path: str, body: bytes) -> bytes:
@@ -47,9 +48,10 @@ class LocalNodes:
 
     def over_http(self, method: str, key: str, path: str, body: bytes) -> bytes:
         """Whatever a scenario's request asks: the node's own application, in this process."""
-        if key not in self._clients:
-            client = TestClient(node_app(self.nodes[key]), base_url="http://127.0.0.1:8600")
-            self._clients[key] = self._opened.enter_context(client)
+        with self._opening:  # pages ask all nodes at once, and an application is made once
+            if key not in self._clients:
+                client = TestClient(node_app(self.nodes[key]), base_url="http://127.0.0.1:8600")
+                self._clients[key] = self._opened.enter_context(client)
         answer = self._clients[key].request(method, path, content=body or None)
         if answer.status_code >= 300:
             raise problem(answer.status_code, answer.content)

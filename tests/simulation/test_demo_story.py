@@ -73,6 +73,7 @@ def ended(read: Reader) -> None:
     page = read.page("/herstel/besluiten/om/om-disconnect?dag=2025-07-23")
     assert "orensic" not in page
     assert read.api("om", "/v0/besluitdossiers/_controle")["faults"] == []
+    assert "“Return of the prosecution service”: completed on" in read.page("/herstel")
 
 
 STORY: list[tuple[str, Callable[[Reader], None]]] = [

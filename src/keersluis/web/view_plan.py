@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from keersluis.recovery import plan_words as words
+from keersluis.times import parse_instant
 from keersluis.web.scene import Scene, told
 
 Told = Mapping[str, Any]
@@ -33,6 +34,13 @@ def says(scene: Scene, answers: Answers) -> Sequence[str]:
                     stages=each["stages"],
                 )
                 lines.append(line)
+            elif each["state"] == "completed":
+                facts = {
+                    "plan": _.pick(each.get("title", {"nl": each["name"], "en": each["name"]})),
+                    "organisation": scene.short(organisation),
+                }
+                day = _.day(parse_instant(each["ended"]["at"]), scene.chain.timezone)
+                lines.append(_("{organisation}, “{plan}”: completed on {day}.", **facts, day=day))
     return lines or [_("No plan stands now.")]
 
 
