@@ -79,9 +79,12 @@ def test_P1_P5_rotate_by_command_at_running_nodes(nodes: Nodes, capsys: pytest.C
     publish(nodes, 3)
     until(lambda: arrived(nodes) == 3)
     oin = nodes.chain.organisations["om"].oin
-    states = [each["state"] for each in command("list", "--json")["keys"] if each["oin"] == oin]
-    assert states == ["ended", "in force"]
+
+    def states() -> list[str]:
+        return [each["state"] for each in command("list", "--json")["keys"] if each["oin"] == oin]
+
+    until(lambda: states() == ["ended", "in force"])
     assert command("certificate", "--json")["oin"] == oin
     nodes.stop()
-    assert [each["state"] for each in command("list", "--json")["keys"] if each["oin"] == oin] == states
+    assert states() == ["ended", "in force"]
     assert verify_path(nodes.home).good
