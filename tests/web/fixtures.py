@@ -312,6 +312,7 @@ def answers() -> dict[str, Any]:
     letters = {"in": [came], "out": [printed], "letters_in": 1, "letters_out": 1312, "loose": 1}
     return records() | {
         "/v0/diensten": services_answer(CHAIN),
+        "/v0/publieke-stand/verwacht": {"ahead": []},
         "/v0/brieven": letters,
         "/v0/afstemmingen": {"statements": [stated], "gaps": [gap], "heard": [gap]},
         "/v0/voorbehouden": {"reservations": [doubt]},
