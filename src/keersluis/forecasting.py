@@ -7,8 +7,8 @@ makes by itself whenever another step of a backlog has passed, so that the recor
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from keersluis import counting
@@ -20,6 +20,7 @@ from keersluis.recovery.forecast_views import SPOKEN, records, sentence_of, told
 from keersluis.recovery.forecasts import FAR, Forecast, by_record
 from keersluis.recovery.outlook import Forecaster
 from keersluis.recovery.verification import HORIZONS, Kept, Stocks, stocks
+from keersluis.repeating import Repeating
 from keersluis.service import Node
 from keersluis.times import DAY, Instant
 
@@ -73,28 +74,9 @@ def round_of(node: Node, tried: dict[str, Instant]) -> int:
     return made
 
 
-class Foreteller:
-    """Forecasts the node's backlogs as their steps pass, in a thread of its own, as long as the node runs."""
-
-    def __init__(self, node: Node) -> None:
-        self._node, self._stop = node, threading.Event()
-        self._thread = threading.Thread(target=self._run, name="foreteller", daemon=True)
-
-    def start(self) -> None:
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Finish what is under way."""
-        self._stop.set()
-        self._thread.join(timeout=5)
-
-    def _run(self) -> None:
-        tried: dict[str, Instant] = {}
-        while not self._stop.wait(LOOK):
-            try:
-                round_of(self._node, tried)
-            except Exception:
-                logger.exception("forecasting the backlogs failed")
+def foreteller(node: Node) -> Repeating:
+    """Forecasts the node's backlogs as their steps pass, as long as the node runs."""
+    return Repeating("forecasting the backlogs", LOOK, partial(round_of, node, {}))
 
 
 def keep(node: Node, said: Forecast, known: Stocks, horizons: Sequence[int] = ()) -> dict[str, Any]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-import threading
 from base64 import b64decode, b64encode
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from keersluis.exchange import keys
 from keersluis.exchange.batches import own_word
 from keersluis.identity import finish_rotation, load_key_file, next_key_path, prepare_rotation
 from keersluis.keystatements import PublicKey, revocation, said_of
+from keersluis.repeating import Repeating
 from keersluis.service import Node
 from keersluis.times import Instant, format_instant
 
@@ -181,27 +182,9 @@ def _told(node: Node, peer: str, statement: str) -> bool:
     return True
 
 
-class Teller:
-    """Tells peers of changed keys, in a thread of its own, as long as the node runs."""
-
-    def __init__(self, node: Node) -> None:
-        self._node, self._stop = node, threading.Event()
-        self._thread = threading.Thread(target=self._run, name="teller", daemon=True)
-
-    def start(self) -> None:
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Finish what is under way."""
-        self._stop.set()
-        self._thread.join(timeout=5)
-
-    def _run(self) -> None:
-        while not self._stop.wait(TELL_EVERY):
-            try:
-                tell(self._node)
-            except Exception:
-                logger.exception("telling peers of our keys failed")
+def teller(node: Node) -> Repeating:
+    """Tells peers of changed keys as long as the node runs."""
+    return Repeating("telling peers of our keys", TELL_EVERY, partial(tell, node))
 
 
 def certificate(node: Node) -> dict[str, Any] | None:

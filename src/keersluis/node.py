@@ -22,8 +22,9 @@ from keersluis.certificates import Contexts, Credentials, credentials_of
 from keersluis.chain import load_chain
 from keersluis.errors import Conflict, Forbidden, Incorrect
 from keersluis.exchange.wire import Listens, open_wire, read_listens
-from keersluis.forecasting import Foreteller
-from keersluis.keeping import Teller
+from keersluis.forecasting import foreteller
+from keersluis.keeping import teller
+from keersluis.repeating import Repeating
 from keersluis.service import Node, open_node
 from keersluis.storage import cannot_write
 from keersluis.times import Clock, FileClock, SystemClock
@@ -83,8 +84,8 @@ async def _serve(node: Node, listens: Listens, credentials: Credentials | None, 
     if tied:
         loop = asyncio.get_running_loop()
         threading.Thread(target=_until_parent_ends, args=(loop, stop), daemon=True).start()
-    threads: list[Teller | Worker | Foreteller] = [Teller(node)]
-    threads += [] if virtual else [Worker(node), Foreteller(node)]
+    threads: list[Repeating | Worker] = [teller(node)]
+    threads += [] if virtual else [Worker(node), foreteller(node)]
     for thread in threads:
         thread.start()
     await _listen(node, node_app(node), listens, credentials, stop)

@@ -201,6 +201,8 @@ def _capacity(account: Account, said: Forecast, by: str, normal: int, level: flo
 
 
 def _told(result: dict[str, Any], _: Translator) -> str:
+    from keersluis.recovery.forecast_views import came_true
+
     lines = [_("On {day} there were {stock}.", day=result["as_of"], stock=result["stock"])]
     lines += [
         _(
@@ -212,7 +214,7 @@ def _told(result: dict[str, Any], _: Translator) -> str:
         for each in result["sizes"]
     ]
     record = result.get("kept", result).get("record")
-    lines += [backlog_record.came_true(record, _)] if record else []
+    lines += [came_true(record, _)] if record else []
     return "\n".join([*lines, *_end_told(result, _), *(grounds_told(result) if "assumptions" in result else [])])
 
 

@@ -92,6 +92,8 @@ def keep(target: Target, said: Forecast, account: Account) -> tuple[Forecast, di
 
 
 def _recorded(of: dict[str, Any], _: Translator) -> list[str]:
+    from keersluis.recovery.forecast_views import came_true
+
     lines = [f"{of['backlog']} ({of['method']})", "  " + came_true(of["headline"], _)]
     heading = _("steps ahead, probability, came true of, do not overlap, interval score")
     end = _("end")
@@ -101,20 +103,6 @@ def _recorded(of: dict[str, Any], _: Translator) -> list[str]:
         for each in of["tallies"]
     ]
     return [*lines, *(["  " + heading, *rows] if rows else [])]
-
-
-def came_true(of: dict[str, Any], _: Translator) -> str:
-    """Of its last statements, how many came true."""
-    if not of["number"]:
-        return _("Of none of its statements is it known yet whether it came true.")
-    return _.plural(
-        "Of its last {count} statement of {level} %, {held} came true.",
-        "Of its last {count} statements of {level} %, {held} came true; those that do not overlap are {apart}.",
-        of["number"],
-        level=round(100 * of["level"]),
-        held=of["held"],
-        apart=of["apart"],
-    )
 
 
 def _kept_line(each: dict[str, Any], _: Translator) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -23,6 +23,7 @@ from keersluis.recovery.verification import (
     tallies,
 )
 from keersluis.times import DAY, format_instant, local
+from keersluis.words import Translator
 
 LEVEL = 0.8
 """The interval that is shown."""
@@ -124,3 +125,17 @@ def _tally(of: Tally) -> dict[str, Any]:
         "coverage": round(of.coverage, 4),
         "interval_score": None if of.score is None else round(of.score, 2),
     }
+
+
+def came_true(of: Mapping[str, Any], _: Translator) -> str:
+    """Of its last statements, how many came true: the sentence for `sentence_of`."""
+    if not of["number"]:
+        return _("Of none of its statements is it known yet whether it came true.")
+    return _.plural(
+        "Of its last {count} statement of {level} %, {held} came true.",
+        "Of its last {count} statements of {level} %, {held} came true; those that do not overlap are {apart}.",
+        of["number"],
+        level=round(100 * of["level"]),
+        held=of["held"],
+        apart=of["apart"],
+    )

@@ -9,6 +9,7 @@ from typing import Any
 
 from markupsafe import Markup
 
+from keersluis.recovery.forecast_views import came_true
 from keersluis.times import parse_when
 from keersluis.web.charts import Band, Chart, Line, figure
 from keersluis.web.picture_reliability import reliability
@@ -69,7 +70,7 @@ def says(scene: Scene, answers: Mapping[str, Any]) -> list[str]:
         for each in told.get("records", ()):
             of = each["headline"]
             if of["number"]:
-                lines.append(f"{title(scene, told, each['backlog'])}: {came_true(scene, of)}")
+                lines.append(f"{title(scene, told, each['backlog'])}: {came_true(of, scene._)}")
     return lines[:5]
 
 
@@ -77,21 +78,6 @@ def title(scene: Scene, told: Mapping[str, Any], backlog: str) -> str:
     """The backlog's own title, where the node has one for it."""
     words = told.get("titles", {}).get(backlog)
     return scene._.pick(words) if words else backlog
-
-
-def came_true(scene: Scene, of: Mapping[str, Any]) -> str:
-    """Of its last statements, how many came true."""
-    _ = scene._
-    if not of["number"]:
-        return _("Of none of its statements is it known yet whether it came true.")
-    return _.plural(
-        "Of its last {count} statement of {level} %, {held} came true.",
-        "Of its last {count} statements of {level} %, {held} came true; those that do not overlap are {apart}.",
-        of["number"],
-        level=round(100 * of["level"]),
-        held=of["held"],
-        apart=of["apart"],
-    )
 
 
 def _record(scene: Scene, organisation: str, of: Mapping[str, Any], told: Mapping[str, Any], name: str) -> Record:
@@ -114,7 +100,7 @@ def _record(scene: Scene, organisation: str, of: Mapping[str, Any], told: Mappin
 
 def _sentences(scene: Scene, of: Mapping[str, Any]) -> list[str]:
     _ = scene._
-    told = [came_true(scene, of["headline"])]
+    told = [came_true(of["headline"], scene._)]
     number = of["headline"]["number"]
     if number and of["headline"]["apart"] < number:
         told.append(_("Statements that overlap are no independent trials: chance plays a larger part than the count."))
