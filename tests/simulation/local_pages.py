@@ -32,7 +32,7 @@ class LocalSource:
         return []
 
     def order_gate(self, organisation: str, order: dict[str, Any]) -> None:
-        raise NotImplementedError
+        raise AssertionError(f"a reader moves no gate: {organisation}, {order}")
 
     def call(self, organisation: str, path: str, body: bytes | None) -> bytes:
         return self._nodes.over_http("GET" if body is None else "POST", organisation, path, body or b"")
@@ -42,7 +42,7 @@ class LocalSource:
         return {"paused": True, "speed": 3600.0, "start": now, "end": "2100-01-01T00:00:00Z"}
 
     def control(self, action: dict[str, Any]) -> None:
-        raise NotImplementedError
+        raise AssertionError(f"a reader moves no clock: {action}")
 
     def changed(self, since: int) -> int:
         return self._nodes.clock.now() // 1_000_000
