@@ -202,7 +202,9 @@ class Store:
         """A connection that sees one committed state of the whole database."""
         try:
             with self.engine.connect() as connection:
-                if connection.dialect.name == "sqlite" and not self._memory:
+                if connection.dialect.name != "sqlite":
+                    connection.execution_options(isolation_level="REPEATABLE READ")
+                elif not self._memory:
                     connection.exec_driver_sql("BEGIN")
                 yield connection
         except OperationalError as error:

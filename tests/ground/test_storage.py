@@ -64,6 +64,16 @@ def test_P1_what_write_returned_is_there(store: Store) -> None:
         assert bytes(tx.execute(sa.select(things.c.value)).scalar_one()) == b"\x00\xff"
 
 
+@pytest.mark.parametrize("url", ["file", "postgresql"], indirect=True)
+def test_a_read_sees_one_committed_state_whatever_is_written_between_its_statements(store: Store) -> None:
+    store.write(put("a"))
+    with store.read() as tx:
+        before = set(tx.execute(sa.select(things.c.name)).scalars())
+        store.write(put("b"))
+        assert set(tx.execute(sa.select(things.c.name)).scalars()) == before == {"a"}
+    assert names(store) == {"a", "b"}
+
+
 def test_a_job_that_fails_leaves_nothing_and_takes_no_other_with_it(store: Store) -> None:
     def half(tx: Connection) -> None:
         put("half")(tx)
