@@ -14,12 +14,17 @@ from keersluis.simulation.scenario import load_scenario
 from keersluis.times import Instant, parse_instant
 
 CHAIN = load_chain("nl-justice")
+WEEKLY = "# Every Monday the OM forecasts its backlogs"
+"""Where the last rows of the scenario begin."""
 
 
 def feed(tmp_path: Path) -> GeneratedFeed:
-    """The shipped scenario with a tick of a day: its orders and requests have moments of their own."""
+    """The shipped scenario with a tick of a day: its orders and requests have moments of their own. No forecast is
+    made after the moments that look at them."""
     text = (CHAIN.folder / "scenarios" / "om-2025.toml").read_text(encoding="utf-8")
     assert 'tick = "6h"' in text
+    text, later = text.split(WEEKLY)
+    text += WEEKLY + later.partition('[[requests]]\nat = "2025-10-06')[0]
     path = tmp_path / "om-2025.toml"
     path.write_text(text.replace('tick = "6h"', 'tick = "24h"'), encoding="utf-8")
     return load_scenario(path, CHAIN, persons=300)
