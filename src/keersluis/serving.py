@@ -44,5 +44,5 @@ def listed(node: Node) -> dict[str, Any]:
 
 def one(node: Node, service: str) -> dict[str, Any]:
     """One of them. Raises Incorrect `service.unknown`, `service.elsewhere`."""
-    service_states.kept_here(node.ctx, services_of(node.chain), service)
-    return next(each for each in listed(node)["services"] if each["key"] == service)
+    with node.store.read() as tx:
+        return service_states.one(tx, node.ctx, services_of(node.chain), service, node.clock.now())

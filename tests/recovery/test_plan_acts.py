@@ -10,6 +10,7 @@ import pytest
 
 from keersluis import moves, planning
 from keersluis.errors import Conflict, Incorrect, KeersluisError
+from keersluis.exchange.gates import LONGEST
 from keersluis.recovery.plan_evidence import Shown
 from keersluis.signing import Signer, sign_note
 from keersluis.timeline.model import timeline_origin
@@ -256,6 +257,17 @@ def test_a_roll_back_takes_its_dependents_along_where_that_is_asked(office: Offi
     assert {office.state(), office.state("disposal"), office.state("x", "in", "ind")} == {"closed"}
     assert office.state("withdrawal") == "open"
     assert {office.stage(key)["state"] for key in ("first", "second", "third")} == {"rolled-back"}
+
+
+def test_a_roll_back_counts_its_gates_however_short_the_evidence_of_an_order_is_cut(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(LONGEST, "evidence", 8)
+    office.note()
+    office.go("first")
+    planning.roll_back(office.node, "back", "first", by("forensics"), dependents=True)
+    told = {each.body["stage"]: each.body["gates"] for each in office.entries("plan.rolled-back")}
+    assert told == {"third": 0, "second": 2, "first": 1}
 
 
 def test_a_plan_is_completed_only_when_every_go_stands(office: Office) -> None:

@@ -18,6 +18,7 @@ from keersluis.chain import load_chain
 from keersluis.cli.main import run
 from keersluis.errors import Conflict, Incorrect
 from keersluis.exchange.wire import Wire
+from keersluis.recovery import service_states
 from keersluis.recovery.changes import Change, Told, names_somebody, standing
 from keersluis.recovery.service_view import across
 from keersluis.recovery.servicefiles import load_services
@@ -270,3 +271,30 @@ def test_a_table_with_a_fault_writes_nothing(folder: Path, tmp_path: Path, capsy
     assert "'nowhere'" in said
     assert "om-internet -> om-mail -> om-internet" in said
     assert file.read_bytes() == before
+
+
+def test_one_service_is_told_as_in_the_list_from_no_more_than_it_rests_on(
+    node: Node, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    serving.change(node, "om-internet", DOWN)
+    for hour in range(1, 7):
+        clock.set(CUT + hour * HOUR)
+        serving.change(
+            node,
+            "om-mail",
+            Told("emergency" if hour % 2 else "up", "crisis manager", "why", "post"[: hour % 2 * 4] or None),
+        )
+    every = serving.listed(node)["services"]
+    assert [serving.one(node, each["key"]) for each in every] == every
+    read: list[str] = []
+    made = service_states._change
+
+    def noted(row: Any) -> Change:
+        read.append(row.service)
+        return made(row)
+
+    monkeypatch.setattr(service_states, "_change", noted)
+    assert serving.one(node, "om-internet")["state"] == "down"
+    assert read == ["om-internet"]
+    serving.one(node, "om-mail")
+    assert read.count("om-mail") == 6

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -47,9 +47,9 @@ def set_entry(tx: Connection, n: int, entry: int) -> None:
     tx.execute(sa.update(changes).where(changes.c.n == n).values(entry=entry))
 
 
-def everything(tx: Connection) -> Sequence[Any]:
-    """Every change, oldest first."""
-    return tx.execute(_ALL).all()
+def of_services(tx: Connection, services: Collection[str]) -> Sequence[Any]:
+    """The changes of these services, oldest first."""
+    return tx.execute(_ALL.where(changes.c.service.in_(sorted(services)))).all()
 
 
 def of_service(tx: Connection, service: str) -> Sequence[Any]:

@@ -6,7 +6,7 @@ commit took back is seen. Done again under the same key, nothing is done again.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -297,15 +297,15 @@ def roll_back(it: Desk, name: str, stage_key: str, by: By, *, dependents_too: bo
     check_by(by, record.plan, tuple(record.plan.roles), "roll back")
     after = dependents(record.plan, stage.key)
     chosen = [*reversed(after), stage.key] if dependents_too else [stage.key]
-    orders = [order for key in chosen for order in _closings(it, record.plan, key, by)]
+    orders = {key: _closings(it, record.plan, key, by) for key in chosen}
     told = {
         "stages": chosen,
         "falls": [key for key in (stage.key, *after) if key in record.stood],
         "dependents": after,
-        "closes": [{"gate": told_scope(each.scope)} for each in orders],
+        "closes": [{"gate": told_scope(each.scope)} for closings in orders.values() for each in closings],
         "dry_run": dry_run,
     }
-    return told if dry_run else told | _rolled_back(it, name, chosen, said, by, orders)
+    return told if dry_run else told | _rolled_back(it, name, said, by, orders)
 
 
 def _closings(it: Desk, plan: Plan, key: str, by: By) -> list[GateOrder]:
@@ -319,13 +319,14 @@ def _closings(it: Desk, plan: Plan, key: str, by: By) -> list[GateOrder]:
 
 
 def _rolled_back(
-    it: Desk, name: str, chosen: list[str], said: Mapping[str, Any], by: By, orders: list[GateOrder]
+    it: Desk, name: str, said: Mapping[str, Any], by: By, orders: Mapping[str, Sequence[GateOrder]]
 ) -> Done:
-    moved = [given for order in orders if (given := gatekeeper.move(it.tx, it.ctx, order)) is not None]
+    every = [order for closings in orders.values() for order in closings]
+    moved = [given for order in every if (given := gatekeeper.move(it.tx, it.ctx, order)) is not None]
     numbers = []
-    for key in chosen:
+    for key, closings in orders.items():
         last = key == said["stage"]
-        body = {**said, "stage": key, "gates": sum(order.evidence == f"plan {name}: {key}" for order in orders)}
+        body = {**said, "stage": key, "gates": len(closings)}
         told = {each: value for each, value in body.items() if each not in ("stage", "dependents")}
         kept = body | ({"said": dict(said)} if last else {})
         numbers.append(write(it, name, "rolled-back", key, kept, told=told, key=by.key if last else None))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -13,7 +13,7 @@ from keersluis.errors import Conflict, Incorrect
 from keersluis.recovery import _store_services as stored
 from keersluis.recovery.changes import Change, Told, as_json, body, checked, overdue, same, standing, usable_key
 from keersluis.recovery.service_view import described
-from keersluis.recovery.services import Inventory, Service, State, Up, kept_at, state_of, usability
+from keersluis.recovery.services import Inventory, Service, State, Up, kept_at, state_of, usability, with_below
 from keersluis.sections import nearest
 from keersluis.storage import Migrations
 from keersluis.timeline import log
@@ -134,21 +134,34 @@ def _change(row: Any) -> Change:
 
 
 def histories(tx: Connection, inventory: Inventory) -> dict[str, list[Change]]:
-    """Service -> its changes, oldest first. What was told of a service that is no longer in the inventory is left."""
+    """Service -> its changes, oldest first. What was told of a service that is not in the inventory is left."""
     found: dict[str, list[Change]] = {key: [] for key in inventory}
-    for row in stored.everything(tx):
-        if row.service in found:
-            found[row.service].append(_change(row))
+    for row in stored.of_services(tx, found):
+        found[row.service].append(_change(row))
     return found
 
 
 def listed(tx: Connection, ctx: Context, inventory: Inventory, now: Instant) -> dict[str, Any]:
     """The services whose state is told here, as JSON: `services` (each with its `history`, newest first)."""
-    mine = kept_at(inventory, ctx.me.key)
-    told = histories(tx, mine)
+    mine = list(kept_at(inventory, ctx.me.key))
+    return {"organisation": ctx.me.key, "now": format_instant(now), "services": _told(tx, ctx, inventory, mine, now)}
+
+
+def one(tx: Connection, ctx: Context, inventory: Inventory, key: str, now: Instant) -> dict[str, Any]:
+    """One of them, from what was told of it and of what it rests on. Raises Incorrect `service.unknown`,
+    `service.elsewhere`."""
+    kept_here(ctx, inventory, key)
+    (found,) = _told(tx, ctx, with_below(inventory, key), [key], now)
+    return found
+
+
+def _told(
+    tx: Connection, ctx: Context, inventory: Inventory, keys: Sequence[str], now: Instant
+) -> list[dict[str, Any]]:
+    told = histories(tx, kept_at(inventory, ctx.me.key))
     stands = {key: standing(changes) for key, changes in told.items()}
     usable = usability(inventory, states(stands))
-    services = [
+    return [
         described(inventory[key])
         | _stands(stands[key], now, ctx)
         | {
@@ -157,9 +170,8 @@ def listed(tx: Connection, ctx: Context, inventory: Inventory, now: Instant) -> 
             "unsure": list(usable[key].unsure),
             "history": [as_json(each) for each in reversed(told[key])],
         }
-        for key in mine
+        for key in keys
     ]
-    return {"organisation": ctx.me.key, "now": format_instant(now), "services": services}
 
 
 def states(stands: Mapping[str, Change | None]) -> dict[str, State]:

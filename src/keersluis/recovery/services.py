@@ -133,6 +133,16 @@ def usability(inventory: Inventory, states: Mapping[str, State]) -> dict[str, Us
     return {key: found[key] for key in inventory}
 
 
+def with_below(inventory: Inventory, key: str) -> Inventory:
+    """The service, and all that it rests on, in the order of the inventory: all that its usability follows from."""
+    found, left = {key}, [key]
+    while left:
+        more = [each for each in inventory[left.pop()].depends_on if each in inventory and each not in found]
+        found.update(more)
+        left += more
+    return {each: service for each, service in inventory.items() if each in found}
+
+
 def _usable(
     key: str, own: State | None, below: list[tuple[str, State | None, Usability]], states: Mapping[str, State]
 ) -> Usability:
