@@ -115,6 +115,12 @@ def _day(day: date, tz: ZoneInfo) -> When:
     return When(first, (end - _EPOCH) // _MICROSECOND - 1)
 
 
+def last_day(end: Instant, tz: ZoneInfo) -> date:
+    """The last day of what ends then. Equal steps that begin at midnight in winter end at one o'clock in summer: an
+    hour is no day."""
+    return local(end - HOUR - 1, tz).date()
+
+
 def local(instant: Instant, tz: ZoneInfo) -> datetime:
     """The instant as people in `tz` read it."""
     moment = _EPOCH + timedelta(microseconds=instant)

@@ -39,7 +39,7 @@ def says(as_of: int, *middles: float, half: float = 10.0, gone: Gone | None = No
     rows = tuple(tuple(max(0.0, middle + half * unit) for unit in units) for middle in middles)
     at = START + as_of * WEEK
     end = gone or Gone(0, None, tuple((level, None, None) for level in (0.5, 0.8, 0.95)), 0.0)
-    return Forecast("x", at + DAY, at, WEEK, stock, 0, "paths", STATED, rows, end, (), (), "")
+    return Forecast("x", at + DAY, at, WEEK, stock, 0, "record", STATED, rows, end, (), (), "")
 
 
 # -- scoring

@@ -12,10 +12,13 @@ import pytest
 
 from keersluis.cli.main import run
 from keersluis.errors import Incorrect
-from keersluis.recovery.accounts import Account
+from keersluis.recovery.accounts import ZONE, Account
 from keersluis.recovery.building import Built, build
-from keersluis.recovery.forecasts import decode
+from keersluis.recovery.dates import Gone
+from keersluis.recovery.forecast_views import day
+from keersluis.recovery.forecasts import Forecast, decode
 from keersluis.recovery.history import Counts
+from keersluis.recovery.learning import next_day
 from keersluis.recovery.path_answers import answer, compared, statement
 from keersluis.recovery.paths import simulate
 from keersluis.recovery.whatif import ALL, compare, difference, ends
@@ -200,6 +203,20 @@ def test_a_season_is_seen_in_three_years_and_not_in_one(tmp_path: Path) -> None:
     short = learned(tmp_path, account(came[-364:], np.full(364, 90), 50_000)).world.organisations[0]
     assert short.arrivals is not None
     assert short.arrivals.season == ()
+
+
+@pytest.mark.parametrize(
+    ("start", "end"), [(date(2026, 3, 1), date(2026, 4, 30)), (date(2026, 9, 1), date(2026, 10, 31))]
+)
+def test_summer_time_makes_no_day_of_an_hour(start: date, end: date) -> None:
+    """Sixty days of 24 hours end at one o'clock in summer, at eleven in the evening in winter."""
+    told = account_of(0, np.full(60, 10), np.full(60, 5), 1, start)
+    assert next_day(told) == end
+    said = Forecast(
+        "x", 0, told.end, DAY, 300, 0, "record", (0.1, 0.9), ((0.0, 9.0),), Gone(0, None, (), 0.0), (), (), ""
+    )
+    days = [day(said, steps, ZONE) for steps in (0, 1)]
+    assert days == [(end - timedelta(days=1)).isoformat(), end.isoformat()]
 
 
 def test_accounts_must_end_together() -> None:

@@ -145,6 +145,17 @@ def test_a_gate_whose_day_is_in_doubt_opens_on_each_of_its_days() -> None:
     assert (came.sum(axis=0) == 25).all()
 
 
+def test_what_a_gate_let_in_before_the_first_day_does_not_come_again() -> None:
+    """It stood open for two days: all of it is in today's stock; metered, five of its 25 are left to come."""
+    days, early = Days(MONDAY, 10), MONDAY - timedelta(days=2)
+    whole = Gate("a", Given(25, 0.0, 0.0), early)
+    assert whole.draw(np.random.default_rng(1), days, 3).sum() == 0
+    metered = replace(whole, per_day=10)
+    assert metered.draw(np.random.default_rng(1), days, 3)[:, 0].tolist() == [5] + [0] * 9
+    maybe = replace(whole, latest=MONDAY + timedelta(days=1))  # as likely before the first day as on one of two
+    assert maybe.draw(np.random.default_rng(1), days, 2000).sum() / 25 == pytest.approx(1000, abs=70)
+
+
 # -- capacity, by hand
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import permutations
 from typing import Any
 
@@ -281,6 +282,20 @@ def test_planned_dates_that_ask_for_more_than_there_is_are_told() -> None:
         ]
         == []
     )
+
+
+def test_planned_dates_that_are_kept_to_the_minute_break_nothing() -> None:
+    """Of twelve and a half hours: rounded up to whole hours, the first would end after the second begins."""
+    first, second = stage("a", 24), stage("b", 24, "a")
+    half = 25 * HOUR // 2
+    first = replace(first, end=BEGIN + half, duration=half)
+    second = replace(second, start=first.end, end=first.end + half, duration=half)
+    assert scheduled(plan_of(first, second), [], CHAIN, Standing(BEGIN))["planned_dates"]["breaks"] == []
+    early = replace(second, start=second.start - HOUR // 60)
+    assert scheduled(plan_of(first, early), [], CHAIN, Standing(BEGIN))["planned_dates"]["breaks"] == [
+        "b: begins before a ends",
+        "team links: more is taken than its 1",
+    ]
 
 
 def test_the_shipped_plan_is_ordered_and_proven() -> None:

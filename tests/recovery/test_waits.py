@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from keersluis.cli.main import run as command
 from keersluis.errors import Incorrect
@@ -45,6 +47,14 @@ def middle(desk: Desk, k: int = 0) -> date | None:
 )
 def test_what_comes_in_now_is_begun_on_the_day_that_its_turn_comes(desk: Desk, day: date) -> None:
     assert middle(desk) == day
+
+
+@given(st.integers(1, 2400), st.integers(0, 400))
+def test_a_gate_is_not_there_before_the_day_on_which_it_opens(hundredths: int, days: int) -> None:
+    """Whatever the hours of a day, as 7.6."""
+    desk = replace(DESK, hours=hundredths / 100)
+    opens = date.fromordinal(MONDAY.toordinal() + 7 * (days // 5) + days % 5)
+    assert desk.day_at(desk.hours_until(opens)) == opens
 
 
 def test_a_class_waits_for_those_before_it_and_they_not_for_it() -> None:

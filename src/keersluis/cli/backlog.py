@@ -126,9 +126,9 @@ backlog_wait.add(app)
 def _day(said: Forecast, steps: int | None) -> str | None:
     """The last day of the step so many on."""
     from keersluis.recovery.accounts import ZONE
-    from keersluis.times import local
+    from keersluis.times import last_day
 
-    return None if steps is None else local(said.at(steps) - 1, ZONE).date().isoformat()
+    return None if steps is None else last_day(said.at(steps), ZONE).isoformat()
 
 
 def _sizes(said: Forecast, horizons: list[int], level: float, errors: tuple[int, ...]) -> dict[str, Any]:

@@ -88,10 +88,10 @@ class Gate:
         """[day, path]: how many come through it."""
         held = self.amount.draw(rng, paths, 1)[0][0]
         late = 0 if self.latest is None else max((self.latest - self.opens).days, 0)
-        opens = np.maximum(days.index(self.opens) + np.floor(rng.random(paths) * (late + 1)), 0)
-        held = np.floor(held + self.grows * opens + 0.5)
-        since = np.arange(days.number)[:, None] - opens + 1
+        opens = days.index(self.opens) + np.floor(rng.random(paths) * (late + 1))
+        held = np.floor(held + self.grows * np.maximum(opens, 0.0) + 0.5)
+        since = np.arange(-1, days.number)[:, None] - opens + 1  # the day before the first: what came by then is there
         through = np.where(since > 0, held, 0.0)
         if self.per_day is not None:
             through = np.minimum(through, np.floor(np.maximum(since, 0.0) * self.per_day))
-        return np.diff(through, axis=0, prepend=0.0).astype(np.int64)
+        return np.diff(through, axis=0).astype(np.int64)

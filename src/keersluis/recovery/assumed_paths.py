@@ -8,9 +8,10 @@ from typing import TypeAlias
 from keersluis.recovery.accounts import Account
 from keersluis.recovery.arrivals import OFFICE, Gate
 from keersluis.recovery.calendar import Days
+from keersluis.recovery.dates import RUN, STAYS
 from keersluis.recovery.forecasts import Assumption
 from keersluis.recovery.levels import Learned
-from keersluis.recovery.paths import RUN, STAYS, Organisation, World
+from keersluis.recovery.paths import Organisation, World
 from keersluis.recovery.worlds import ForecastPlan, OrganisationPlan
 from keersluis.words import Translator
 

@@ -15,10 +15,11 @@ from keersluis.recovery.arrivals import OFFICE, Arrivals, Gate
 from keersluis.recovery.assumed_paths import general, of_organisation
 from keersluis.recovery.calendar import Days
 from keersluis.recovery.capacity import Boost, Capacity, Newcomers, Overtime, Shift
+from keersluis.recovery.dates import STAYS
 from keersluis.recovery.forecasts import Assumption
 from keersluis.recovery.history import Numbers
 from keersluis.recovery.levels import Given, Level
-from keersluis.recovery.paths import STAYS, WEEK, Class, Organisation, World
+from keersluis.recovery.paths import WEEK, Class, Organisation, World
 from keersluis.recovery.worlds import (
     Change,
     ClassPlan,

@@ -7,7 +7,8 @@ from statistics import NormalDist
 
 import numpy as np
 
-from keersluis.recovery.history import History, Numbers
+from keersluis.recovery.calendar import Flags
+from keersluis.recovery.history import Counts, History, Numbers
 from keersluis.recovery.outlook import Forecaster, Outlook
 
 LEVELS = (0.5, 0.8, 0.95)
@@ -25,11 +26,18 @@ RECENT = 8
 ARRIVALS = 26
 """Steps over which arrivals are taken for the capacity that a date needs."""
 
+RUN = 28
+"""Days of which most tell whether a backlog is there, of what is simulated."""
+
+STAYS = 182
+"""Days after a date through which such a backlog must stay gone."""
+
 
 @dataclass(frozen=True)
 class Gone:
-    """Steps from now until the stock is at or below `normal`. `middle`: with probability one half by then; an interval
-    is (level, from, to). None: not within `FARTHEST` steps. `growth`: stock per step at the present rate."""
+    """Steps from now until the stock is at or below `normal` (by paths: and stays so, see `lasting`). `middle`: with
+    probability one half by then; an interval is (level, from, to). None: not within `FARTHEST` steps. `growth`: stock
+    per step at the present rate."""
 
     normal: int
     middle: int | None
@@ -40,6 +48,30 @@ class Gone:
     def never(self) -> bool:
         """At this rate it never ends."""
         return self.middle is None
+
+
+def lasting(below: Flags, run: int, stays: int, ahead: int, working: Flags | None = None) -> tuple[Counts, Flags]:
+    """([path] first row through `ahead` that is `below` (the row 0 is now) and stays so; `ahead` + 1: none; [path]
+    whether it is back later than `stays` rows after that).
+
+    It stays so if it is below in most `working` rows (None: all) of any `run` rows through the `stays` after it. There
+    are at least `ahead` + `stays` rows after row 0.
+    """
+    working = np.ones(len(below), bool) if working is None else working
+    below = below & working[:, None]
+    held, worked = np.cumsum(below, axis=0, dtype=np.int32), np.cumsum(working)
+    above = 2 * (held[run:] - held[:-run]) < (worked[run:] - worked[:-run])[:, None]
+    runs = np.concatenate([np.zeros((1, below.shape[1]), np.int32), np.cumsum(above, axis=0, dtype=np.int32)])
+    quiet = runs[stays - run + 1 :][: ahead + 1] == runs[: ahead + 1]
+    found = below[: ahead + 1] & quiet
+    first = np.where(found.any(axis=0), found.argmax(axis=0), ahead + 1)
+    at_end = np.take_along_axis(runs, np.minimum(first, len(runs) - 1)[None, :], axis=0)[0]
+    return first, (first <= ahead) & (runs[-1] > at_end)
+
+
+def in_steps(days: int) -> tuple[int, int]:
+    """`RUN` and `STAYS` in whole steps of so many days."""
+    return max(1, RUN // days), STAYS // days
 
 
 def rate(past: History, t: int, steps: int = RECENT) -> tuple[float, float]:

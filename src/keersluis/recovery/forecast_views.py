@@ -22,7 +22,7 @@ from keersluis.recovery.verification import (
     spans,
     tallies,
 )
-from keersluis.times import DAY, format_instant, local
+from keersluis.times import DAY, format_instant, last_day
 from keersluis.words import Translator
 
 LEVEL = 0.8
@@ -53,7 +53,7 @@ def told(kept: Kept, zone: ZoneInfo, horizons: Iterable[int] = HORIZONS) -> dict
 
 def day(said: Forecast, steps: int | None, zone: ZoneInfo) -> str | None:
     """The last day of the step so many on."""
-    return None if steps is None else local(said.at(steps) - 1, zone).date().isoformat()
+    return None if steps is None else last_day(said.at(steps), zone).isoformat()
 
 
 def _size(kept: Kept, h: int, zone: ZoneInfo) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from keersluis.recovery.calendar import Days
 from keersluis.recovery.capacity import Capacity
 from keersluis.recovery.history import Counts, Numbers
 from keersluis.recovery.levels import LEAST, Learned, learn
-from keersluis.times import DAY, local
+from keersluis.times import DAY, last_day, local
 
 YEAR = 365.25
 
@@ -39,7 +39,7 @@ def first_day(account: Account) -> date:
 
 def next_day(account: Account) -> date:
     """The first day after it."""
-    return local(account.end - 1, ZONE).date() + timedelta(days=1)
+    return last_day(account.end, ZONE) + timedelta(days=1)
 
 
 def block(account: Account) -> tuple[int, int]:

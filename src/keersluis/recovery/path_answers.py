@@ -13,7 +13,7 @@ from keersluis.recovery.accounts import ZONE
 from keersluis.recovery.assumed_paths import entitled
 from keersluis.recovery.assumptions import left_out, of_account, worded
 from keersluis.recovery.building import Built
-from keersluis.recovery.dates import FARTHEST, LEVELS, Gone
+from keersluis.recovery.dates import FARTHEST, LEVELS, Gone, in_steps, lasting
 from keersluis.recovery.ends import Needed, Spread, needed, rates, sizes, spread
 from keersluis.recovery.forecasts import STATED, Assumption, Forecast, inputs
 from keersluis.recovery.paths import WEEK, Simulated
@@ -182,7 +182,7 @@ def statement(built: Built, found: Simulated, key: str, backlog: str, made: Inst
     account = built.accounts.get(key)
     step = WEEK * DAY if account is None else max(DAY, account.step // DAY * DAY)
     days = step // DAY
-    at, gone = built.world.organisation(key), spread(found.tracks[key].gone, found.never)
+    at, gone = built.world.organisation(key), _end(found, key, days)
     as_of = account.end if account is not None else _midnight(built.world.days.first)
     growth = rates(found, key).growth * days / WEEK
     rows = np.maximum(sizes(found, key, days, STATED)[:FARTHEST], 0.0).round(1).tolist()
@@ -200,8 +200,8 @@ def statement(built: Built, found: Simulated, key: str, backlog: str, made: Inst
         tuple(tuple(row) for row in rows),
         Gone(
             at.normal,
-            _steps(gone.middle, days),
-            tuple((level, _steps(first, days), _steps(last, days)) for level, first, last in gone.intervals),
+            gone.middle,
+            gone.intervals,
             round(growth, 6),
         ),
         tuple(told),
@@ -211,8 +211,12 @@ def statement(built: Built, found: Simulated, key: str, backlog: str, made: Inst
     )
 
 
-def _steps(days: int | None, step: int) -> int | None:
-    return None if days is None else -(-days // step)
+def _end(found: Simulated, key: str, days: int) -> Spread:
+    """Steps of so many days until it is gone, by its sizes at their ends alone: as it is scored."""
+    at, ahead = found.world.organisation(key), found.world.days.number // days
+    stock = found.tracks[key].stock[days - 1 :: days]
+    below = np.concatenate([np.full((1, stock.shape[1]), at.stock <= at.normal), stock <= at.normal])
+    return spread(lasting(below, *in_steps(days), ahead)[0], ahead + 1)
 
 
 def _midnight(first: date) -> Instant:

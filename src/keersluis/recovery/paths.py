@@ -26,18 +26,13 @@ from keersluis.errors import Incorrect
 from keersluis.recovery.arrivals import Arrivals, Gate
 from keersluis.recovery.calendar import Days, Flags
 from keersluis.recovery.capacity import Capacity
+from keersluis.recovery.dates import RUN, STAYS, lasting
 from keersluis.recovery.history import Counts, Numbers
 from keersluis.recovery.levels import Given, Learned, Level
 from keersluis.recovery.network import order
 
 BLOCK = 250
 """Paths that are drawn together: their arrays stay near the processor. Part of what a seed means."""
-
-RUN = 28
-"""Days of which most working days tell whether a backlog is there."""
-
-STAYS = 182
-"""Days after a date through which the backlog must stay gone."""
 
 WEEK = 7
 
@@ -365,19 +360,11 @@ def ended(world: World, at: Organisation, stock: Counts) -> tuple[Counts, Flags]
     working days of any `RUN` days: a backlog that only touches its normal level, or falls to it while the next wave is
     under way, is not gone, and one bad day does not bring it back. 0: it is not there now.
     """
-    days = world.days.number
     working = np.concatenate([[True], at.capacity.people(world.whole) > 0])
     if working.sum() < 2:
         working[:] = True
-    below = np.concatenate([np.full((1, stock.shape[1]), at.stock <= at.normal), stock <= at.normal]) & working[:, None]
-    held, worked = np.cumsum(below, axis=0, dtype=np.int32), np.cumsum(working)
-    above = 2 * (held[RUN:] - held[:-RUN]) < (worked[RUN:] - worked[:-RUN])[:, None]
-    runs = np.concatenate([np.zeros((1, stock.shape[1]), np.int32), np.cumsum(above, axis=0, dtype=np.int32)])
-    stays = runs[STAYS - RUN + 1 :][: days + 1] == runs[: days + 1]
-    found = below[: days + 1] & stays
-    first = np.where(found.any(axis=0), found.argmax(axis=0), days + 1)
-    at_end = np.take_along_axis(runs, np.minimum(first, len(runs) - 1)[None, :], axis=0)[0]
-    return first, (first <= days) & (runs[-1] > at_end)
+    below = np.concatenate([np.full((1, stock.shape[1]), at.stock <= at.normal), stock <= at.normal])
+    return lasting(below, RUN, STAYS, world.days.number, working)
 
 
 def _done(world: World, at: Organisation, flow: Flow) -> Counts:

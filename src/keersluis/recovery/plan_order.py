@@ -5,7 +5,7 @@ Pure."""
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from keersluis.recovery.dispatch import in_turn, sequence_of
@@ -64,7 +64,7 @@ def order_of(plan: Plan, loads: Sequence[Load], standing: Standing, effort: Effo
         Task(f"{_WAITS}{n}", 0, tuple(sorted(load.stages)), {}, 0, load.weight) for n, load in enumerate(useful)
     ]
     capacity = {team.key: team.capacity for team in plan.teams.values()}
-    planned_starts, as_planned = _as_planned(tasks, capacity, left, since)
+    as_planned = _as_planned(tasks, capacity, left)
     found = propose(tasks, capacity, effort or effort_for(len(tasks)), as_planned)
     names = [stage.key for stage in left]
     duration = {task.name: task.duration for task in tasks}
@@ -75,7 +75,7 @@ def order_of(plan: Plan, loads: Sequence[Load], standing: Standing, effort: Effo
         ends={name: since + found.finish[name] * STEP for name in names},
         planned={stage.key: max(stage.end, since) for stage in left},
         in_planned_order={name: since + (as_planned[name] + duration[name]) * STEP for name in names},
-        breaks=broken(stages, capacity, {name: planned_starts[name] for name in names}),
+        breaks=_breaks(stages, capacity, left, standing, since),
         weighed=bool(useful),
     )
 
@@ -90,27 +90,37 @@ def weighing(loads: Sequence[Load]) -> list[Load]:
 
 
 def _task(stage: Stage, standing: Standing, since: Instant, *, weighed: bool) -> Task:
-    begun = standing.begun.get(stage.key)
-    length = stage.duration if begun is None else max(0, stage.duration - max(0, since - begun))
     return Task(
         name=stage.key,
-        duration=-(-length // STEP),
+        duration=-(-_length(stage, standing, since) // STEP),
         needs=tuple(need for need in stage.depends_on if need not in standing.done),
         teams={stage.team: 1} if stage.team else {},
         weight=0 if weighed else round(stage.weight * SCALE),
     )
 
 
-def _as_planned(
-    tasks: Sequence[Task], capacity: Mapping[str, int], left: Sequence[Stage], since: Instant
-) -> tuple[dict[str, int], dict[str, int]]:
-    """(steps at which the plan's dates let each stage begin, the same order with no time lost)."""
-    planned = {stage.key: max(0, -(-(stage.start - since) // STEP)) for stage in left}
+def _length(stage: Stage, standing: Standing, since: Instant) -> Instant:
+    """What is left to do of a stage."""
+    begun = standing.begun.get(stage.key)
+    return stage.duration if begun is None else max(0, stage.duration - max(0, since - begun))
+
+
+def _breaks(
+    tasks: Sequence[Task], capacity: Mapping[str, int], left: Sequence[Stage], standing: Standing, since: Instant
+) -> list[str]:
+    """What the planned dates break, to the microsecond: rounded up, a stage would end after the next one begins."""
+    exact = {stage.key: _length(stage, standing, since) for stage in left}
+    starts = {stage.key: max(stage.start, since) for stage in left}
+    return broken([replace(task, duration=exact[task.name]) for task in tasks], capacity, starts)
+
+
+def _as_planned(tasks: Sequence[Task], capacity: Mapping[str, int], left: Sequence[Stage]) -> dict[str, int]:
+    """The steps at which each stage begins, in the order of the plan's dates with no time lost."""
     jobs = jobs_of(tasks, capacity)
     moments = {stage.key: (stage.start, stage.end) for stage in left}
     turn = {key: n for n, key in enumerate(sorted(moments, key=lambda key: moments[key]))}
     starts = in_turn(jobs, sequence_of(jobs, [float(turn.get(name, len(turn))) for name in jobs.names]))
-    return planned, dict(zip(jobs.names, starts, strict=True))
+    return dict(zip(jobs.names, starts, strict=True))
 
 
 # -- what it costs, and saves ----------------------------------------------------------------------------------------

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from keersluis.recovery.dates import in_steps, lasting
 from keersluis.recovery.forecasts import Forecast
 from keersluis.recovery.scores import interval_scores
-from keersluis.times import Instant
+from keersluis.times import DAY, Instant
 
 if TYPE_CHECKING:
     from keersluis.recovery.accounts import Account
@@ -78,19 +79,23 @@ def came(forecast: Forecast, stocks: Stocks) -> dict[int, int]:
 
 
 def _ended(forecast: Forecast, stocks: Stocks) -> int | None:
-    """Steps until it was gone, `NOT_YET`, or None while nobody can say."""
+    """Steps until it was gone, by the rule that the forecast states its end by, `NOT_YET`, or None while nobody can
+    say."""
     if forecast.stock <= forecast.normal:
         return None  # it was gone when the forecast was made: nothing was foretold
     number = (stocks.end - forecast.as_of) // forecast.step
-    for h in range(1, number + 1):
-        size = stocks.at(forecast.at(h))
-        if size is None:
-            return None
-        if size <= forecast.normal:
-            return h if forecast.at(h) > forecast.made else None
+    run, stays = in_steps(max(1, forecast.step // DAY)) if forecast.method == "paths" else (1, 0)
+    sizes = [stocks.at(forecast.at(h)) for h in range(1, number + 1)]
+    ahead = len(sizes) - stays
+    if ahead < 1 or None in sizes:
+        return None
+    below = np.array([False, *(size is not None and size <= forecast.normal for size in sizes)])
+    first = int(lasting(below[:, None], run, stays, ahead)[0][0])
+    if first <= ahead:
+        return first if forecast.at(first) > forecast.made else None
     bounds = [last for _level, _first, last in forecast.gone.intervals]
     known = [last for last in bounds if last is not None]
-    return NOT_YET if len(known) == len(bounds) and number > max(known) else None
+    return NOT_YET if len(known) == len(bounds) and ahead >= max(known) else None
 
 
 def held(kept: Kept, h: int, level: float) -> bool:
@@ -143,7 +148,9 @@ def spans(scored: Iterable[Kept], h: int) -> list[tuple[Instant, Instant]]:
     """From when until when each statement looked."""
     told = []
     for each in scored:
-        steps = h if h != ENDING else max(each.actual[ENDING], 1)
+        steps = each.actual[ENDING] if h == ENDING else h
+        if steps == NOT_YET:
+            steps = 1 + max((last for _level, _first, last in each.forecast.gone.intervals if last), default=0)
         told.append((each.forecast.as_of, each.forecast.at(steps)))
     return told
 

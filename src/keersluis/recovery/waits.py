@@ -66,7 +66,8 @@ class Desk:
 
     def day_at(self, hour: float) -> date:
         """The day on which the hour of work so many after the beginning falls."""
-        begin = np.busday_offset(self.first, int(hour // self.hours), roll="forward", holidays=list(self.holidays))
+        days = int(hour / self.hours + 1e-9)  # n days of 7.6 hours are n days, whatever binary fractions make of it
+        begin = np.busday_offset(self.first, days, roll="forward", holidays=list(self.holidays))
         found: date = begin.astype(object)
         return found
 
