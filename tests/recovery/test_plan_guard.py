@@ -131,8 +131,8 @@ def test_an_opening_scheduled_before_the_adoption_must_go_first(office: Office) 
     assert told.value.code == "plan.opens-ahead"
     office.adopt(call_off=True)
     office.clock.set(office.clock.now() + 2 * DAY)
-    assert office.state() == office.state("disposal") == "closed"
-    assert len(office.entries("gate.called-off")) == 1
+    assert office.state() == office.state("disposal") == office.state("judgment.of-later") == "closed"
+    assert office.state("withdrawal") == "open"  # no stage lists it
 
 
 def test_a_scheduled_opening_does_not_take_effect_when_the_go_fell_meanwhile(guarded: Office) -> None:
@@ -213,9 +213,55 @@ def test_calling_off_what_is_to_come_keeps_its_closings(guarded: Office) -> None
     guarded.move("open", "justid", "out", "judgment")
     planning.withdraw_evidence(guarded.node, "back", number, by("forensics"))
     guarded.move("metered", "*", "out", "judgment", rate=1, starts=guarded.clock.now() + DAY)
+    guarded.move("open", "ind", "out")
     guarded.move("closed", "justid", "out", "judgment.serious")
     guarded.clock.set(guarded.clock.now() + 2 * DAY)
     assert guarded.state() == "closed"
+    assert guarded.state("judgment.other") == "metered"
+    assert guarded.state("judgment.serious", peer="ind") == "metered"  # no stage lists it
+
+
+@pytest.mark.parametrize("way_back", ["fell first", "closed first"])
+def test_what_closes_gates_that_no_stage_lists_too_still_closes_those(tmp_path: Path, way_back: str) -> None:
+    """One order to come, that meters everything out, and a listed gate that is closed meanwhile."""
+    office = Office(tmp_path, back=PLAN.replace('kind = "judgment"', 'kind = "judgment.serious"'))
+    office.move("open")
+    office.adopt()
+    number = office.note()
+    office.go("first")
+    if way_back == "fell first":
+        planning.withdraw_evidence(office.node, "back", number, by("forensics"))
+    office.move("metered", rate=1, starts=office.clock.now() + DAY)
+    office.move("closed", "justid", "out", "judgment.serious", who="another")
+    if way_back == "closed first":
+        planning.withdraw_evidence(office.node, "back", number, by("forensics"))
+    assert office.state("correction") == "open"
+    office.clock.set(office.clock.now() + 2 * DAY)
+    assert office.state("judgment.serious") == "closed"
+    for kind in ("correction", "judgment.sexual", "disposal"):
+        assert office.state(kind) == office.state(kind, peer="ind") == "metered"
+    assert not office.entries("gate.called-off")
+    office.node.close()
+
+
+def test_orders_to_come_are_held_back_one_by_one_and_each_keeps_its_closings(guarded: Office) -> None:
+    number = guarded.note()
+    guarded.go("first")
+    guarded.move("closed", "justid", "out", "judgment.other", starts=guarded.clock.now() + 3 * DAY)
+    guarded.move("metered", "justid", "out", "judgment", rate=1, starts=guarded.clock.now() + DAY)
+    guarded.move("metered", "*", "out", "judgment", rate=5, starts=guarded.clock.now() + 2 * DAY, window="22:00-06:00",
+                 outside="open")  # fmt: skip
+    guarded.move("open", "justid", "out", "judgment.other")
+    planning.withdraw_evidence(guarded.node, "back", number, by("forensics"))
+    for _hour in range(24):
+        assert (guarded.state(), guarded.state("judgment.other")) == ("closed", "open")
+        guarded.clock.set(guarded.clock.now() + HOUR)
+    for hour in range(47):
+        assert guarded.state("judgment.other") == "metered", hour
+        assert guarded.state() == "closed", hour
+        guarded.clock.set(guarded.clock.now() + HOUR)
+    guarded.clock.set(guarded.clock.now() + DAY)
+    assert guarded.state("judgment.other") == "closed"
 
 
 def test_an_order_that_takes_back_its_own_evidence_opens_nothing(guarded: Office) -> None:

@@ -177,7 +177,7 @@ def adopt(
     directory: Directory = Path(),
     second: Second = None,
     second_role: SecondRole = None,
-    call_off: Annotated[bool, typer.Option(help="Call off orders to come that would open its gates.")] = False,
+    call_off: Annotated[bool, typer.Option(help="Call off orders to come for gates that they would open.")] = False,
     key: Key = None,
     as_json: AsJson = False,
 ) -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise, product
 from typing import NamedTuple
 
-from keersluis.exchange.gates import ALL, OPEN, WAYS, GateOrder, Scope, State, standing
+from keersluis.exchange.gates import ALL, OPEN, WAYS, GateOrder, Scope, State, in_force, standing
 from keersluis.times import Instant
 
 Level = tuple[float, float]
@@ -134,6 +134,67 @@ def ahead(orders: Sequence[GateOrder], gates: Iterable[Single], now: Instant) ->
             if new is not old and _opens(old, new):
                 rises.append(Rise(gate, moment, new))
     return rises
+
+
+def kept_shut(orders: Sequence[GateOrder], scope: Scope, now: Instant, at: Instant) -> list[GateOrder]:
+    """The orders, each for a part of `scope`, with which no gate of it opens at `at`, one of `moments`: given in this
+    order as of then, each gate stands as just before, or as was ordered where that is less open. Also gates of kinds
+    that the chain does not know (yet): those have no `singles`, so it is told by scopes.
+    """
+    found: list[GateOrder] = []
+    parts = _parts(orders, scope, now, at)
+    for n, part in enumerate(parts):
+        over = any(each.scope.meet(part.scope) for each in found)
+        if (part.held or over) and not any(part.scope.within(later.scope) for later in parts[n + 1 :]):
+            found.append(_narrowed(part.stands, part.scope))
+    return found
+
+
+def in_vain(orders: Sequence[GateOrder], order: GateOrder, scope: Scope, now: Instant) -> bool:
+    """Whether nothing is left of an order to come where nothing of `scope` opens: it can be called off whole."""
+    own = [each for each in _parts(orders, scope, now, order.effect) if each.new is order]
+    return order.scope.within(scope) and all(each.held and each.stands is each.old for each in own)
+
+
+class _Part(NamedTuple):
+    """Gates on which `old` stood just before and `new` would stand: `stands` does, being held against `new` or not."""
+
+    scope: Scope
+    old: GateOrder
+    new: GateOrder
+    stands: GateOrder
+    held: bool
+
+
+def _parts(orders: Sequence[GateOrder], scope: Scope, now: Instant, at: Instant) -> list[_Part]:
+    """Of gates that several parts speak of, the last says how it is."""
+    last = max((each for each in moments(orders, now) if each < at), default=at)
+    there = sorted((each for each in orders if each.stands(last)), key=lambda each: each.turn)
+    coming = sorted((each for each in orders if each.stands(at) and not each.stands(last)), key=lambda each: each.turn)
+    everything = replace(OPEN, direction=scope.direction)
+    narrowed = [_narrowed(each, met) for each in (everything, *there) if (met := scope.meet(each.scope))]
+    parts = (
+        _part(old.scope.meet(new.scope), old, new)
+        for old in reversed(in_force(narrowed))
+        for new in (old, *(each for each in coming if each.turn > old.turn))
+    )
+    return [each for each in parts if each is not None]
+
+
+def _part(scope: Scope | None, old: GateOrder, new: GateOrder) -> _Part | None:
+    if scope is None:
+        return None
+    low = least(old)
+    if new is old:
+        return _Part(scope, low, new, low, held=old.window is not None)
+    if not _opens(low, new):
+        return _Part(scope, low, new, new, held=False)
+    lower = least(new)
+    return _Part(scope, low, new, low if exceeds(level(lower), level(low)) else lower, held=True)
+
+
+def _narrowed(order: GateOrder, scope: Scope) -> GateOrder:
+    return replace(order, peer=scope.peer, direction=scope.direction, kind=scope.kind, link=scope.link)
 
 
 def _covering(orders: Sequence[GateOrder], gate: Single) -> list[GateOrder]:

@@ -20,7 +20,7 @@ from keersluis.exchange import gatekeeper
 from keersluis.exchange.gates import GateOrder, Scope
 from keersluis.recovery import _store_plans
 from keersluis.recovery._store_plans import MIGRATIONS as MIGRATIONS
-from keersluis.recovery.guard import Single, ahead, least, singles
+from keersluis.recovery.guard import Single, ahead, in_vain, kept_shut, singles
 from keersluis.recovery.plans import Plan, Stage
 from keersluis.recovery.standing import (
     EvidenceMissing,
@@ -213,32 +213,29 @@ def openings(it: Desk, found: Iterable[Record]) -> dict[int, tuple[GateOrder, li
     return told
 
 
-def hold(it: Desk) -> list[int]:
-    """Call off every order that would open a gate without a go; one that does so each day is replaced by its less open
-    state. Returns their numbers."""
-    held: list[int] = []
-    while found := openings(it, records(it.tx)):
-        for order, stages in found.values():
-            held.append(order.number)
-            _hold(it, order, stages)
-    return held
+def hold(it: Desk) -> None:
+    """No order opens a gate without a go by the clock: one to come leaves those gates as they stand then, or is called
+    off where nothing else would be left of it; one that opens each day gives way to its less open state. Gates that no
+    stage lists move as was ordered."""
+    guarded = _guarded(it)
+    while any(_hold(it, scope, stage) for scope, stage in guarded):
+        pass
 
 
-def _hold(it: Desk, order: GateOrder, stages: Sequence[str]) -> None:
-    who, why = "keersluis plan", f"no go: {', '.join(stages)}"
-    if not order.stands(it.now):
-        gatekeeper.withhold(it.tx, order, who, why, it.now)
-        scopes = [scope for scope, stage in _guarded(it) if stage not in stages]
-        again = replace(order, key=None, number=0)
-    else:
-        scopes = [scope for scope, stage in _guarded(it) if stage in stages]
-        again = replace(
-            least(order), at=it.now, starts=None, noted=None, undoes=None, key=None, number=0, who=who, why=why
-        )
-    for scope in scopes:
-        if (met := scope.meet(order.scope)) is not None:
-            place = {"peer": met.peer, "direction": met.direction, "kind": met.kind, "link": met.link}
-            gatekeeper.impose(it.tx, replace(again, **place))  # type: ignore[arg-type]
+def _hold(it: Desk, scope: Scope, stage: str) -> bool:
+    """At the first moment at which the clock would open a gate of this scope; whether there was one."""
+    orders, (who, why) = gatekeeper.given(it.tx), ("keersluis plan", f"no go: {stage}")
+    rise = min(ahead(orders, it.singles(scope), it.now), key=lambda each: each.at, default=None)
+    if rise is None:
+        return False
+    if not rise.order.stands(it.now) and in_vain(orders, rise.order, scope, it.now):
+        gatekeeper.withhold(it.tx, rise.order, who, why, it.now)
+        return True
+    begins = {"at": it.now, "starts": rise.at if rise.at > it.now else None}
+    for each in kept_shut(orders, scope, it.now, rise.at):
+        again = replace(each, **begins, who=who, why=why, noted=None, undoes=None, key=None, number=0)  # type: ignore[arg-type]
+        gatekeeper.impose(it.tx, again)
+    return True
 
 
 def _guarded(it: Desk) -> list[tuple[Scope, str]]:

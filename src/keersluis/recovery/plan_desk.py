@@ -121,8 +121,9 @@ def adopt(it: Desk, plan: Plan, by: By, second: tuple[str, str] | None, *, call_
     """From here on the gates that `plan` lists are guarded, by this version of its file.
 
     `second` (who, role): another one, whom a plan needs that stands in another version: adopting it anew may take away
-    what guards. `call_off`: orders to come that would open its gates are called off. Raises Incorrect `plan.not-ours`,
-    `plan.act`, Conflict `plan.adopted-already`, `plan.overlaps`, `plan.opens-ahead`, `plan.four-eyes`.
+    what guards. `call_off`: orders to come that would open its gates are called off for those.
+    Raises Incorrect `plan.not-ours`, `plan.act`, Conflict `plan.adopted-already`, `plan.overlaps`, `plan.opens-ahead`,
+    `plan.four-eyes`.
     """
     settle(it)
     said = said_of(by, digest=plan.digest, second=list(second or ()))

@@ -16,7 +16,7 @@ Number: TypeAlias = Annotated[int, msgspec.Meta(ge=1, le=2**53)]
 
 class Adopting(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`tweede` in `tweede_rol`: needed where another version of the plan stands. `afgelasten`: orders to come that
-    would open its gates are called off. `sleutel`, here and elsewhere: the same key is the same act."""
+    would open its gates are called off for those. `sleutel`, here and elsewhere: the same key is the same act."""
 
     wie: str
     rol: str
